@@ -1,0 +1,49 @@
+// What the engine schedules, seen from the engine: an interface without tensors, so that scheduling is
+// tested with a fake one and under ThreadSanitizer.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "engine/requests.h"
+
+namespace bertcnn::engine {
+
+/// Asked between layers: true once nobody waits for the batch any more.
+using CancelCheck = std::function<bool()>;
+
+/// Where the results of one row go: `logits` and `probabilities` hold `labels()` floats each
+/// (`probabilities` is null for regression).
+struct RowOutput {
+  float* logits;
+  float* probabilities;
+};
+
+/// The computation behind an engine. Every member is called on the engine's thread only.
+class Compute {
+ public:
+  virtual ~Compute() = default;
+
+  /// Number of labels, the width of a row's logits.
+  virtual int64_t labels() const = 0;
+  /// Whether predictions come with probabilities (false for regression).
+  virtual bool has_probabilities() const = 0;
+  /// Whether one call is one batch (`padding: "include"`), never merged with others, cut or split.
+  virtual bool call_is_batch() const = 0;
+
+  /// Turns row `row` of `input` into tokens. Throws Error for ids out of range and the like.
+  virtual TokenRow prepare(const Input& input, int64_t row) = 0;
+
+  /// Predicts the rows as one packed batch. Not called where `call_is_batch()`.
+  virtual void predict(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,
+                       const CancelCheck& cancelled) = 0;
+
+  /// Predicts a whole call as one batch. Only called where `call_is_batch()`.
+  virtual Prediction predict_call(const Input& input, const CancelCheck& cancelled) = 0;
+
+  /// One training step. A step that throws has changed nothing.
+  virtual StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) = 0;
+};
+
+}  // namespace bertcnn::engine

@@ -1,0 +1,88 @@
+// The computation that an engine schedules in earnest: tokenizer, model and trainer of one BertCnn.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/compute.h"
+#include "training/options.h"
+
+namespace bertcnn::engine {
+
+/// Options of `BertCnn.fromPretrained`. What is not set comes from the `bert_cnn` section of the
+/// directory's config.json, else from the variant's defaults.
+struct LoadOptions {
+  std::string directory;
+  std::optional<std::string> variant;       // frozen | fine-tune | max-over-time
+  std::optional<std::string> problem_type;  // Hugging Face's names
+  std::optional<std::vector<std::string>> labels;
+  std::optional<int64_t> num_labels;
+  std::optional<std::vector<int64_t>> filter_sizes;
+  std::optional<int64_t> num_filters;
+  std::optional<double> dropout;
+  std::optional<std::string> padding;  // ignore | include
+  std::optional<std::string> freeze;   // encoder | none
+  std::optional<int64_t> max_length;
+  std::optional<uint64_t> seed;        // of new weights and of dropout; unset: drawn from the system
+  std::optional<int64_t> threads;      // of one operation; unset: one a core
+  std::string device = "auto";         // auto | cpu | cuda | cuda:N
+  std::string dtype = "float32";
+};
+
+/// What loading found, name by name.
+struct LoadReport {
+  std::vector<std::string> missing;     // the model has it, the source does not
+  std::vector<std::string> unexpected;  // the source has it, the model does not; ignored
+  std::vector<std::string> initialized;  // new weights, drawn from the seed
+};
+
+/// What the facade shows of a model. `config` is the JSON text of the config.json that would be saved.
+struct ModelInfo {
+  std::string config;
+  std::vector<std::string> labels;
+  std::string problem_type;
+  std::string device;
+  std::string dtype;
+  int64_t max_length = 0;
+  int64_t parameter_count = 0;
+  LoadReport report;
+};
+
+class ModelCompute final : public Compute {
+ public:
+  /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
+  /// ERR_CHECKPOINT_FORMAT, ERR_CHECKPOINT_MISMATCH, ERR_DEVICE_UNAVAILABLE, ERR_TOKENIZER_FORMAT.
+  static std::unique_ptr<ModelCompute> load(const LoadOptions& options);
+  ~ModelCompute() override;
+
+  const ModelInfo& info() const;
+
+  int64_t labels() const override;
+  bool has_probabilities() const override;
+  bool call_is_batch() const override;
+  TokenRow prepare(const Input& input, int64_t row) override;
+  void predict(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,
+               const CancelCheck& cancelled) override;
+  Prediction predict_call(const Input& input, const CancelCheck& cancelled) override;
+  StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) override;
+
+  /// Sets up a new optimizer. Before it `train_step` throws ERR_TRAINING_NOT_CONFIGURED.
+  void configure_training(const training::TrainingOptions& options);
+  /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears complete
+  /// or is left as it was.
+  void save_pretrained(const std::string& directory);
+  /// Replaces the weights by those of a .safetensors, .pt or .bin file. Strict: every name must match.
+  LoadReport load_state_dict(const std::string& file, bool strict);
+  /// Writes all weights as .safetensors or .pt, by the ending.
+  void save_state_dict(const std::string& file);
+
+ private:
+  struct State;
+  explicit ModelCompute(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bertcnn::engine

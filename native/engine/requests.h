@@ -1,0 +1,73 @@
+// What crosses between the binding, the engine and the computation: plain structs, no ATen, no V8.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bertcnn::engine {
+
+/// Token ids as a caller gives them: `rows` x `length`, row-major. An empty mask means all ones, empty
+/// type ids mean all zeros.
+struct TokenBatch {
+  int64_t rows = 0;
+  int64_t length = 0;
+  std::vector<int32_t> input_ids;
+  std::vector<int32_t> attention_mask;
+  std::vector<int32_t> token_type_ids;
+};
+
+/// The input of one call: texts in UTF-8, or token ids.
+using Input = std::variant<std::vector<std::string>, TokenBatch>;
+
+inline int64_t row_count(const Input& input) {
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&input)) {
+    return static_cast<int64_t>(texts->size());
+  }
+  return std::get<TokenBatch>(input).rows;
+}
+
+/// One row ready for the encoder, without pad positions. `position_ids` are the places that the tokens
+/// had in the caller's row.
+struct TokenRow {
+  std::vector<int32_t> input_ids;
+  std::vector<int32_t> token_type_ids;
+  std::vector<int32_t> position_ids;
+  bool truncated = false;
+};
+
+struct Prediction {
+  int64_t rows = 0;
+  int64_t labels = 0;
+  std::vector<float> logits;         // [rows, labels]
+  std::vector<float> probabilities;  // [rows, labels], or empty for regression
+  std::vector<uint8_t> truncated;    // [rows], 1 where a text was cut to maxLength
+};
+
+/// Targets of one training batch: a class index a row, or `labels` (regression, multi-label) or one
+/// (regression with a single label) floats a row, row-major.
+using Labels = std::variant<std::vector<int64_t>, std::vector<float>>;
+
+struct TrainRequest {
+  Input input;
+  Labels labels;
+};
+
+struct StepResult {
+  int64_t step = 0;  // optimizer steps taken so far, this one included
+  double loss = 0;   // mean over the batch
+  int64_t rows = 0;
+  int64_t labels = 0;
+  std::vector<float> logits;           // [rows, labels], of the forward pass in training mode
+  std::vector<double> learning_rates;  // one a parameter group, those used in this step
+  double grad_norm = 0;                // global norm before clipping
+};
+
+/// Null for success; otherwise what the call failed with. Cancelled calls end with code ERR_CANCELLED.
+using Failure = std::exception_ptr;
+
+}  // namespace bertcnn::engine

@@ -1,0 +1,160 @@
+/**
+ * The native addon as TypeScript sees it: plain objects and typed arrays in, promises out. Nothing here is
+ * public; the facade checks arguments before they get here and turns what comes back into public types.
+ */
+
+export interface NativeTokenBatch {
+  rows: number;
+  length: number;
+  /** `[rows * length]` */
+  inputIds: Int32Array;
+  attentionMask?: Int32Array;
+  tokenTypeIds?: Int32Array;
+}
+
+export type NativeInput = readonly string[] | NativeTokenBatch;
+
+export interface NativeLoadOptions {
+  directory: string;
+  variant?: string;
+  problemType?: string;
+  labels?: readonly string[];
+  numLabels?: number;
+  filterSizes?: readonly number[];
+  numFilters?: number;
+  dropout?: number;
+  padding?: string;
+  freeze?: string;
+  maxLength?: number;
+  /** below 2^53 */
+  seed?: number;
+  threads?: number;
+  device?: string;
+  dtype?: string;
+  maxBatchTokens?: number;
+  maxQueueRows?: number;
+}
+
+export interface NativeLoadReport {
+  missing: string[];
+  unexpected: string[];
+  initialized: string[];
+}
+
+export interface NativeModelInfo {
+  /** JSON text */
+  config: string;
+  labels: string[];
+  problemType: string;
+  device: string;
+  dtype: string;
+  maxLength: number;
+  parameterCount: number;
+  report: NativeLoadReport;
+}
+
+export interface NativePrediction {
+  rows: number;
+  labels: number;
+  /** `[rows * labels]` */
+  logits: Float32Array;
+  /** null for regression */
+  probabilities: Float32Array | null;
+  truncated: Uint8Array;
+}
+
+export interface NativeTrainingOptions {
+  learningRate?: number;
+  headLearningRate?: number;
+  weightDecay?: number;
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  maxGradNorm?: number;
+}
+
+export interface NativeTrainRequest {
+  input: NativeInput;
+  /** class indices, or `[rows * labels]` floats */
+  labels: Int32Array | Float32Array;
+}
+
+export interface NativeStepResult {
+  step: number;
+  loss: number;
+  rows: number;
+  labels: number;
+  logits: Float32Array;
+  learningRates: Float64Array;
+  gradNorm: number;
+}
+
+export interface NativePredictOptions {
+  /** higher first; default 0 */
+  priority?: number;
+}
+
+export interface NativeStats {
+  queuedRows: number;
+  rows: number;
+  batches: number;
+  tokens: number;
+  steps: number;
+  cancelled: number;
+  refused: number;
+}
+
+/** One loaded model with its engine. `id` is chosen by the caller and names the call for `cancel`. */
+export interface NativeModel {
+  readonly info: NativeModelInfo;
+  predict(id: number, input: NativeInput, options: NativePredictOptions): Promise<NativePrediction>;
+  configureTraining(options: NativeTrainingOptions): Promise<void>;
+  trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
+  savePretrained(directory: string): Promise<void>;
+  loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;
+  saveStateDict(file: string): Promise<void>;
+  /** Drops what is queued under `id`; its promise rejects with code ERR_CANCELLED. False: already done. */
+  cancel(id: number): boolean;
+  stats(): NativeStats;
+  /** Rejects what is queued with ERR_DISPOSED, joins the threads, frees the memory. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeTokenizerOptions {
+  addSpecialTokens?: boolean;
+  maxLength?: number;
+}
+
+export interface NativeEncoding {
+  ids: Int32Array;
+  typeIds: Int32Array;
+  /** 1 for special tokens */
+  specialTokensMask: Uint8Array;
+  /** `[2 * tokens]`: start and end in UTF-16 units of the text (of the pair's own text) */
+  offsets: Int32Array;
+  truncated: boolean;
+}
+
+export interface NativeTokenizer {
+  readonly vocabSize: number;
+  readonly modelMaxLength: number | null;
+  encode(text: string, pair: string | null, options: NativeTokenizerOptions): NativeEncoding;
+  encodeBatch(
+    texts: readonly string[],
+    pairs: readonly string[] | null,
+    options: NativeTokenizerOptions,
+  ): Promise<NativeEncoding[]>;
+  decode(ids: Int32Array, skipSpecialTokens: boolean): string;
+  tokenToId(token: string): number | null;
+  idToToken(id: number): string | null;
+}
+
+/** Errors thrown or rejected with carry `code`, an `ERR_...` string. */
+export interface NativeModule {
+  /** Full version of the libtorch that is loaded. */
+  readonly libtorchVersion: string;
+  /** The minor version, `"2.13"`, that the addon was built with. */
+  readonly builtWithLibtorch: string;
+  loadModel(options: NativeLoadOptions): Promise<NativeModel>;
+  loadTokenizer(directory: string): Promise<NativeTokenizer>;
+}
