@@ -1,0 +1,67 @@
+// Reading and writing the files that hold a model's weights: safetensors and PyTorch's zip files.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/tensor.h"
+
+namespace bertcnn::checkpoint {
+
+struct Contents;
+
+/// The tensors of a file, or of a directory's file or shards. Owns the memory maps (and the few buffers
+/// for tensors that a file does not hold contiguously) behind its tensors, so a Tensor's bytes are
+/// valid as long as the Checkpoint lives, wherever it is moved.
+///
+/// A mapped file that another process truncates raises SIGBUS on the next touch; one that it overwrites
+/// changes under the reader. So copy what is needed and let the Checkpoint go; writers should replace
+/// files by renaming, as ours do.
+class Checkpoint {
+ public:
+  /// Opens a file, told apart by its content and not by its ending: safetensors, or what `torch.save`
+  /// writes since PyTorch 1.6 (a state dict, or a dict that holds one under `state_dict`,
+  /// `model_state_dict` or `model`). Or a directory, in which the first of these is opened:
+  /// model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json.
+  ///
+  /// Everything a file says of itself is checked against its size. Errors: `ERR_FILE_NOT_FOUND`,
+  /// `ERR_IO`, and `ERR_CHECKPOINT_FORMAT` with the file, the name or offset, and the reason.
+  static Checkpoint open(const std::string& path);
+
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  /// In file order, shard after shard. Names are unique and as in the file.
+  const std::vector<Tensor>& tensors() const;
+  /// The tensor called `name`, or null.
+  const Tensor* find(std::string_view name) const;
+  /// A safetensors file's `__metadata__`; of shards, the first one's. Empty for PyTorch files.
+  const Metadata& metadata() const;
+
+ private:
+  explicit Checkpoint(std::unique_ptr<Contents> contents);
+
+  std::unique_ptr<Contents> contents_;
+  std::vector<size_t> by_name_;  // indices of tensors, sorted by name
+};
+
+/// Writes `tensor` to `out` (`numel()` values) as float32. float16 and bfloat16 are widened exactly,
+/// float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
+void copy_as_float32(const Tensor& tensor, float* out);
+
+/// Writes a safetensors file, atomically: `file` appears complete or stays as it was. transformers wants
+/// `{"format", "pt"}` in `metadata`. Errors: `ERR_IO` with path and reason, `ERR_INVALID_ARGUMENT` for
+/// tensors that no reader would take (a name twice, bytes that do not fit the shape).
+void write_safetensors(const std::string& file, std::span<const Tensor> tensors,
+                       const Metadata& metadata);
+
+/// Writes an OrderedDict of contiguous CPU tensors as `torch.save` does, atomically. torch.load reads it
+/// with `weights_only=True` and with `mmap=True`; errors as for write_safetensors.
+void write_pytorch(const std::string& file, std::span<const Tensor> tensors);
+
+}  // namespace bertcnn::checkpoint

@@ -1,0 +1,40 @@
+// What a checkpoint is made of: named arrays of bytes with an element type and a shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bertcnn::checkpoint {
+
+/// The element types that are read and written. Every other one is refused by its name.
+enum class DType { float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, boolean };
+
+/// Bytes an element takes.
+size_t size_of(DType dtype);
+/// The name for messages: "float32".
+std::string_view name_of(DType dtype);
+bool is_floating_point(DType dtype);
+
+/// One named array. It does not own its bytes: a Checkpoint, or whoever made the tensor, does.
+struct Tensor {
+  std::string name;
+  DType dtype = DType::float32;
+  /// Empty for a scalar.
+  std::vector<int64_t> shape;
+  /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them. A file decides where they
+  /// start, so they may not be aligned to the element: copy, do not cast.
+  std::span<const std::byte> bytes;
+
+  /// The product of `shape`; 1 for a scalar.
+  int64_t numel() const;
+};
+
+/// Names and values that a safetensors file carries beside its tensors, in file order.
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+}  // namespace bertcnn::checkpoint
