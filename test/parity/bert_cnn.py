@@ -1,0 +1,182 @@
+"""The PyTorch prototype that bertcnn replaces: BERT + TextCNN, in its three variants.
+
+BERT is transformers' own `BertModel`; only the head is written here. The names in the state dict are
+`bert.*`, `conv.*` (variant "fine-tune") or `convs.{i}.*` (the other two), and `fc.*`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+VARIANTS = ("frozen", "fine-tune", "max-over-time")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+PADDINGS = ("ignore", "include")
+
+
+@dataclass
+class HeadConfig:
+    """The `bert_cnn` section of a saved config.json."""
+
+    variant: str
+    filter_sizes: tuple[int, ...] = (3, 4, 5)
+    num_filters: int = 100
+    dropout: float = 0.5
+    padding: str = "ignore"
+    freeze: str = "encoder"
+
+    def section(self) -> dict:
+        return {
+            "variant": self.variant,
+            "filter_sizes": list(self.filter_sizes),
+            "num_filters": self.num_filters,
+            "dropout": self.dropout,
+            "padding": self.padding,
+            "freeze": self.freeze,
+            "activation": "relu",
+        }
+
+
+class BertCnn(nn.Module):
+    """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear."""
+
+    def __init__(self, bert_config: BertConfig, head: HeadConfig):
+        super().__init__()
+        self.head = head
+        self.bert = BertModel(bert_config, add_pooling_layer=True)
+        convs = [nn.Conv1d(bert_config.hidden_size, head.num_filters, k) for k in head.filter_sizes]
+        if head.variant == "fine-tune":
+            (self.conv,) = convs
+        else:
+            self.convs = nn.ModuleList(convs)
+        self.dropout = nn.Dropout(head.dropout)
+        self.fc = nn.Linear(head.num_filters * len(head.filter_sizes), bert_config.num_labels)
+
+    @property
+    def convolutions(self) -> list[nn.Conv1d]:
+        return [self.conv] if self.head.variant == "fine-tune" else list(self.convs)
+
+    def train(self, mode: bool = True) -> BertCnn:
+        """A frozen encoder stays in evaluation mode, as bertcnn's does."""
+        super().train(mode)
+        if self.head.freeze == "encoder":
+            self.bert.eval()
+        return self
+
+    def encode(self, **inputs: torch.Tensor) -> torch.Tensor:
+        with torch.set_grad_enabled(self.head.freeze != "encoder" and torch.is_grad_enabled()):
+            return self.bert(**inputs).last_hidden_state
+
+    def pooled(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[rows, length, hidden] -> [rows, filters], by convolution, ReLU and max over time."""
+        signal = hidden.transpose(1, 2)
+        return torch.cat([F.relu(conv(signal)).amax(dim=2) for conv in self.convolutions], dim=1)
+
+    def pooled_alone(self, hidden: torch.Tensor) -> torch.Tensor:
+        """As `pooled`, for a single unpadded row that may be shorter than a kernel: it is then extended
+        with zero vectors to exactly that kernel's size."""
+        signal = hidden.transpose(1, 2)
+        features = []
+        for conv in self.convolutions:
+            short = max(0, conv.kernel_size[0] - signal.shape[2])
+            features.append(F.relu(conv(F.pad(signal, (0, short)))).amax(dim=2))
+        return torch.cat(features, dim=1)
+
+    def features(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:
+        if self.head.padding == "include":
+            hidden = self.encode(
+                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+            )
+            return self.pooled(hidden)
+        rows = []
+        for ids, mask, types in zip(input_ids, attention_mask, token_type_ids):
+            places = mask.nonzero()[:, 0]
+            hidden = self.encode(
+                input_ids=ids[places][None],
+                token_type_ids=types[places][None],
+                position_ids=places[None],
+            )
+            rows.append(self.pooled_alone(hidden))
+        return torch.cat(rows)
+
+    def forward(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:
+        return self.fc(self.dropout(self.features(input_ids, attention_mask, token_type_ids)))
+
+
+def loss_of(logits: torch.Tensor, labels: torch.Tensor, problem_type: str) -> torch.Tensor:
+    """Hugging Face's losses of the three problem types, each a mean over all elements."""
+    if problem_type == "single_label_classification":
+        return F.cross_entropy(logits, labels)
+    labels = labels.to(logits.dtype)
+    if problem_type == "multi_label_classification":
+        return F.binary_cross_entropy_with_logits(logits, labels)
+    return F.mse_loss(logits.squeeze(-1) if logits.shape[1] == 1 else logits, labels)
+
+
+def trained_parameters(model: BertCnn) -> dict[str, nn.Parameter]:
+    """Every parameter that takes part: not the pooler, and not the encoder where it is frozen."""
+    frozen = model.head.freeze == "encoder"
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if not name.startswith("bert.pooler.") and not (frozen and name.startswith("bert."))
+    }
+
+
+def make_optimizer(model: BertCnn, training: dict) -> torch.optim.AdamW:
+    """AdamW with a learning rate each for encoder and head; biases and layer norms are not decayed."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in trained_parameters(model).items():
+        encoder = name.startswith("bert.")
+        rate = training["learning_rate" if encoder else "head_learning_rate"]
+        plain = name.endswith(".bias") or "LayerNorm" in name
+        groups.setdefault((rate, 0.0 if plain else training["weight_decay"]), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()],
+        betas=(training["beta1"], training["beta2"]),
+        eps=training["epsilon"],
+    )
+
+
+def train_step(model: BertCnn, optimizer, batch: dict, labels, problem_type: str, max_norm: float):
+    """One step; returns the loss before it and the gradients' norm before clipping."""
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of(model(**batch), labels, problem_type)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(list(trained_parameters(model).values()), max_norm)
+    optimizer.step()
+    return loss.item(), norm.item()
+
+
+def save_directory(model: BertCnn, directory: Path, labels: list[str], problem_type: str) -> None:
+    """Writes what `savePretrained` writes, but for the tokenizer's files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = model.bert.config.to_dict()
+    config["id2label"] = {str(i): label for i, label in enumerate(labels)}
+    config["label2id"] = {label: i for i, label in enumerate(labels)}
+    config["num_labels"] = len(labels)
+    config["problem_type"] = problem_type
+    config["bert_cnn"] = model.head.section()
+    (directory / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def load_directory(directory: Path, **overrides) -> tuple[BertCnn, str]:
+    """Reads a saved directory; `overrides` replace fields of its `bert_cnn` section, and
+    `problem_type`. Returns the model in evaluation mode and the problem type."""
+    config = json.loads((directory / "config.json").read_text())
+    problem_type = overrides.pop("problem_type", config["problem_type"])
+    section = {k: v for k, v in config["bert_cnn"].items() if k != "activation"} | overrides
+    section["filter_sizes"] = tuple(section["filter_sizes"])
+    bert_config = BertConfig.from_pretrained(directory, attn_implementation="eager")
+    model = BertCnn(bert_config, HeadConfig(**section))
+    model.load_state_dict(load_file(directory / "model.safetensors"), strict=True)
+    return model.eval(), problem_type

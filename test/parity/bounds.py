@@ -1,0 +1,79 @@
+"""The bounds of DESIGN.md ("Numbers that decide") and the comparison that applies them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+LOGIT_ABSOLUTE = 1e-5
+LOGIT_RELATIVE = 1e-5
+GRADIENT_RELATIVE = 1e-4
+GRADIENT_ABSOLUTE = 1e-6
+# Of the losses along ten steps: rounding of float32, carried on by the optimizer.
+STEP_RELATIVE = 1e-4
+# Their gradient is zero in exact arithmetic: AdamW turns its rounding into steps of full size.
+WEIGHTS_EXEMPT = ".attention.self.key.bias"
+
+
+@dataclass
+class Row:
+    """One line of the table. `difference` and `bound` belong to the element or tensor that comes nearest
+    to its bound."""
+
+    what: str
+    difference: float
+    bound: float
+    where: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.difference <= self.bound  # false for NaN
+
+
+def worst_element(what: str, got, expected, absolute: float, relative: float) -> Row:
+    """|got - expected| <= absolute + relative * |expected|, element by element."""
+    got, expected = got.double().flatten(), expected.double().flatten()
+    if got.shape != expected.shape:
+        return Row(what, float("inf"), absolute, "shape")
+    difference = (got - expected).abs()
+    bound = absolute + relative * expected.abs()
+    index = int((difference / bound).nan_to_num(float("inf")).argmax())
+    return Row(what, difference[index].item(), bound[index].item(), f"[{index}]")
+
+
+def worst_gradient(what: str, got: dict, expected: dict) -> Row:
+    """Euclidean norm of each tensor's difference <= 1e-4 * its norm + 1e-6. All names must be there."""
+    names = sorted(k for k in expected if k.startswith("grad."))
+    missing = set(names) ^ {k for k in got if k.startswith("grad.")}
+    if missing:
+        return Row(what, float("inf"), 0.0, f"names: {sorted(missing)[:3]}")
+    rows = []
+    for name in names:
+        difference = (got[name].double() - expected[name].double()).norm().item()
+        bound = GRADIENT_RELATIVE * expected[name].double().norm().item() + GRADIENT_ABSOLUTE
+        rows.append(Row(what, difference, bound, name.removeprefix("grad.")))
+    return max(rows, key=lambda r: r.difference / r.bound if r.difference == r.difference else 1e30)
+
+
+def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
+    """Compares a result with PyTorch's float32 and float64 ones."""
+    rows = []
+    for name, expected in (("float32", single), ("float64", double)):
+        rows.append(
+            worst_element(
+                f"logits / {name}", got["logits"], expected["logits"], LOGIT_ABSOLUTE, LOGIT_RELATIVE
+            )
+        )
+        rows.append(
+            worst_element(
+                f"loss / {name}", got["loss"], expected["loss"], LOGIT_ABSOLUTE, LOGIT_RELATIVE
+            )
+        )
+        rows.append(worst_gradient(f"gradients / {name}", got, expected))
+        rows.append(
+            worst_element(
+                f"{steps} losses / {name}", got["losses"], expected["losses"], 1e-5, STEP_RELATIVE
+            )
+        )
+    return rows

@@ -1,0 +1,139 @@
+"""The cases that are compared, and what PyTorch says of each."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from bert_cnn import (
+    PADDINGS,
+    PROBLEM_TYPES,
+    VARIANTS,
+    BertCnn,
+    load_directory,
+    loss_of,
+    make_optimizer,
+    train_step,
+    trained_parameters,
+)
+
+STEPS = 10
+# Larger than the defaults, so that ten steps move the losses visibly.
+TRAINING = {
+    "learning_rate": 5e-4,
+    "head_learning_rate": 2e-3,
+    "weight_decay": 0.01,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "epsilon": 1e-8,
+    "max_grad_norm": 1.0,
+}
+
+
+@dataclass
+class Case:
+    """One model directory with the options it is loaded with. The dropout of BERT is off in the
+    directory's config.json, that of the head by the options."""
+
+    name: str
+    model: str
+    options: dict
+    training: dict = field(default_factory=lambda: dict(TRAINING))
+    steps: int = STEPS
+
+    def manifest(self) -> dict:
+        return {
+            "name": self.name,
+            "model": self.model,
+            "options": self.options,
+            "training": self.training,
+            "steps": self.steps,
+        }
+
+
+def make_case(name: str, model: str, problem_type: str, padding: str, freeze: str) -> Case:
+    options = {"problem_type": problem_type, "padding": padding, "freeze": freeze, "dropout": 0.0}
+    return Case(name, model, options)
+
+
+def all_cases(model_of_variant) -> list[Case]:
+    """3 variants x 3 problem types x 2 padding modes."""
+    short = {
+        "single_label_classification": "single-label",
+        "multi_label_classification": "multi-label",
+        "regression": "regression",
+    }
+    return [
+        make_case(
+            f"{variant}-{short[problem_type]}-{padding}",
+            model_of_variant(variant),
+            problem_type,
+            padding,
+            "encoder" if variant == "frozen" else "none",
+        )
+        for variant in VARIANTS
+        for problem_type in PROBLEM_TYPES
+        for padding in PADDINGS
+    ]
+
+
+def ragged_batch(
+    lengths: list[int], vocab_size: int, type_vocab_size: int, pad: int, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Rows of the given lengths, padded on the right; then the last row is shifted to the right end
+    and the one before it gets a hole, since masks may have any form."""
+    rows, length = len(lengths), max(lengths)
+    ids = torch.full((rows, length), pad)
+    mask = torch.zeros(rows, length, dtype=torch.int64)
+    types = torch.zeros(rows, length, dtype=torch.int64)
+    for row, count in enumerate(lengths):
+        ids[row, :count] = torch.randint(5, vocab_size, (count,), generator=generator)
+        mask[row, :count] = 1
+        if type_vocab_size > 1:
+            types[row, count // 2 : count] = 1
+    ids[-1], mask[-1], types[-1] = (t[-1].roll(length - lengths[-1]) for t in (ids, mask, types))
+    if lengths[-2] > 3:
+        mask[-2, 2] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+
+def random_labels(problem_type: str, rows: int, labels: int, generator) -> torch.Tensor:
+    if problem_type == "single_label_classification":
+        return torch.randint(0, labels, (rows,), generator=generator)
+    shape = (rows,) if problem_type == "regression" and labels == 1 else (rows, labels)
+    if problem_type == "multi_label_classification":
+        return torch.randint(0, 2, shape, generator=generator).float()
+    return torch.randn(shape, generator=generator)
+
+
+def evaluate(model: BertCnn, batch, labels, problem_type: str, training: dict, steps: int) -> dict:
+    """Logits, loss, every gradient, then the losses and gradient norms of `steps` steps and the
+    weights that they lead to. `model` is left as it was."""
+    model = copy.deepcopy(model).train()
+    result: dict[str, torch.Tensor] = {}
+    logits = model(**batch)
+    loss = loss_of(logits, labels, problem_type)
+    loss.backward()
+    result["logits"], result["loss"] = logits.detach(), loss.detach().reshape(1)
+    for name, parameter in trained_parameters(model).items():
+        result[f"grad.{name}"] = parameter.grad.clone()
+    optimizer = make_optimizer(model, training)
+    history = [
+        train_step(model, optimizer, batch, labels, problem_type, training["max_grad_norm"])
+        for _ in range(steps)
+    ]
+    result["losses"] = torch.tensor([loss for loss, _ in history], dtype=logits.dtype)
+    result["grad_norms"] = torch.tensor([norm for _, norm in history], dtype=logits.dtype)
+    for name, parameter in trained_parameters(model).items():
+        result[f"final.{name}"] = parameter.detach().clone()
+    return result
+
+
+def reference(case: Case, models: Path, batch, labels) -> tuple[dict, dict]:
+    """What PyTorch computes for a case: in float32, and in float64 from the same weights."""
+    model, problem_type = load_directory(models / case.model, **case.options)
+    run = lambda m: evaluate(m, batch, labels, problem_type, case.training, case.steps)  # noqa: E731
+    return run(model), run(copy.deepcopy(model).double())
