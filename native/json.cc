@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "error.h"
 
@@ -66,340 +66,6 @@ void append_utf8(std::string& out, uint32_t code_point) {
     tail(0);
   }
 }
-
-class Parser {
- public:
-  Parser(std::string_view text, std::string_view source) : text_(text), source_(source) {}
-
-  Value document() {
-    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-    if (text_.starts_with(byte_order_mark)) {
-      position_ = byte_order_mark.size();
-    }
-    Value result = value(0);
-    skip_space();
-    if (position_ < text_.size()) {
-      refuse("expected the end of the text but found ", seen());
-    }
-    return result;
-  }
-
- private:
-  template <typename... Parts>
-  [[noreturn]] void refuse(const Parts&... parts) const {
-    refuse_at(position_, parts...);
-  }
-
-  template <typename... Parts>
-  [[noreturn]] void refuse_at(size_t position, const Parts&... parts) const {
-    size_t line = 1;
-    size_t column = 1;
-    for (const char c : text_.substr(0, position)) {
-      if (c == '\n') {
-        ++line;
-        column = 1;
-      } else if (!is_continuation(static_cast<unsigned char>(c))) {
-        ++column;
-      }
-    }
-    fail("ERR_INVALID_JSON", source_, ", line ", line, ", column ", column, ": ", parts...);
-  }
-
-  /// What stands at the position, for a message.
-  std::string seen() const {
-    if (position_ >= text_.size()) {
-      return "the end of the text";
-    }
-    const std::string_view rest = text_.substr(position_);
-    const size_t length = utf8_sequence_length(rest);
-    const auto byte = static_cast<unsigned char>(rest[0]);
-    if (length == 0 || byte < 0x20 || byte == 0x7F) {
-      constexpr std::string_view digits = "0123456789ABCDEF";
-      return std::string("the byte 0x") + digits[byte >> 4] + digits[byte & 0xFU];
-    }
-    return "'" + std::string(rest.substr(0, length)) + "'";
-  }
-
-  char peek() const { return position_ < text_.size() ? text_[position_] : '\0'; }
-
-  void skip_space() {
-    while (position_ < text_.size()) {
-      const char c = text_[position_];
-      if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
-        return;
-      }
-      ++position_;
-    }
-  }
-
-  bool take(std::string_view word) {
-    if (!text_.substr(position_).starts_with(word)) {
-      return false;
-    }
-    position_ += word.size();
-    return true;
-  }
-
-  Value value(int depth) {
-    skip_space();
-    const char c = peek();
-    if ((c == '{' || c == '[') && depth == max_depth) {
-      refuse("nested deeper than ", max_depth, " levels");
-    }
-    switch (c) {
-      case '{':
-        return object(depth);
-      case '[':
-        return array(depth);
-      case '"':
-        return string();
-      default:
-        return word_or_number();
-    }
-  }
-
-  Value word_or_number() {
-    if (take("true")) return true;
-    if (take("false")) return false;
-    if (take("null")) return nullptr;
-    if (take("NaN")) return std::nan("");
-    if (take("Infinity")) return HUGE_VAL;
-    if (take("-Infinity")) return -HUGE_VAL;
-    return number();
-  }
-
-  Value object(int depth) {
-    ++position_;
-    Object members;
-    std::vector<size_t> places;  // of each name, for the message about a duplicate
-    skip_space();
-    if (take("}")) {
-      return members;
-    }
-    while (true) {
-      skip_space();
-      if (peek() != '"') {
-        refuse("expected a member's name in double quotes but found ", seen());
-      }
-      places.push_back(position_);
-      std::string name = string();
-      skip_space();
-      if (!take(":")) {
-        refuse("expected ':' but found ", seen());
-      }
-      members.emplace_back(std::move(name), value(depth + 1));
-      skip_space();
-      if (take("}")) {
-        break;
-      }
-      if (!take(",")) {
-        refuse("expected ',' or '}' but found ", seen());
-      }
-    }
-    refuse_duplicates(members, places);
-    return members;
-  }
-
-  /// By sorting: a vocabulary has 10^5 names, and a hash could be attacked.
-  void refuse_duplicates(const Object& members, const std::vector<size_t>& places) const {
-    std::vector<size_t> order(members.size());
-    for (size_t i = 0; i < order.size(); ++i) {
-      order[i] = i;
-    }
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      const int compared = members[a].first.compare(members[b].first);
-      return compared != 0 ? compared < 0 : a < b;
-    });
-    const auto same = std::adjacent_find(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return members[a].first == members[b].first;
-    });
-    if (same != order.end()) {
-      const size_t second = *(same + 1);
-      refuse_at(places[second], "the name \"", members[second].first, "\" appears twice");
-    }
-  }
-
-  Value array(int depth) {
-    ++position_;
-    Array elements;
-    skip_space();
-    if (take("]")) {
-      return elements;
-    }
-    while (true) {
-      elements.push_back(value(depth + 1));
-      skip_space();
-      if (take("]")) {
-        return elements;
-      }
-      if (!take(",")) {
-        refuse("expected ',' or ']' but found ", seen());
-      }
-    }
-  }
-
-  std::string string() {
-    const size_t start = position_++;
-    std::string result;
-    while (true) {
-      append_plain(result);
-      if (position_ >= text_.size()) {
-        refuse_at(start, "the string that starts here never ends");
-      }
-      if (take("\"")) {
-        return result;
-      }
-      if (take("\\")) {
-        append_escaped(result);
-      } else {
-        append_multibyte(result);
-      }
-    }
-  }
-
-  /// Takes the run of ASCII characters that stand for themselves.
-  void append_plain(std::string& out) {
-    const size_t start = position_;
-    while (position_ < text_.size()) {
-      const auto byte = static_cast<unsigned char>(text_[position_]);
-      if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') {
-        break;
-      }
-      ++position_;
-    }
-    out.append(text_, start, position_ - start);
-  }
-
-  void append_multibyte(std::string& out) {
-    const std::string_view rest = text_.substr(position_);
-    const size_t length = utf8_sequence_length(rest);
-    if (length == 0) {
-      refuse("the text is not UTF-8: ", seen());
-    }
-    if (length == 1) {
-      refuse("a control character in a string must be escaped: ", seen());
-    }
-    out.append(rest, 0, length);
-    position_ += length;
-  }
-
-  void append_escaped(std::string& out) {
-    const size_t start = position_ - 1;
-    const char c = peek();
-    if (position_ >= text_.size()) {
-      refuse_at(start, "the string ends inside an escape");
-    }
-    ++position_;
-    switch (c) {
-      case '"':
-      case '\\':
-      case '/':
-        out += c;
-        return;
-      case 'b':
-        out += '\b';
-        return;
-      case 'f':
-        out += '\f';
-        return;
-      case 'n':
-        out += '\n';
-        return;
-      case 'r':
-        out += '\r';
-        return;
-      case 't':
-        out += '\t';
-        return;
-      case 'u':
-        append_utf8(out, escaped_code_point(start));
-        return;
-      default:
-        refuse_at(start, "unknown escape in a string");
-    }
-  }
-
-  uint32_t escaped_code_point(size_t start) {
-    const uint32_t unit = four_hex_digits();
-    if (unit < 0xD800 || unit > 0xDFFF) {
-      return unit;
-    }
-    if (unit <= 0xDBFF && take("\\u")) {
-      const uint32_t low = four_hex_digits();
-      if (low >= 0xDC00 && low <= 0xDFFF) {
-        return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-      }
-    }
-    refuse_at(start, "an escaped surrogate without its other half, which UTF-8 cannot hold");
-  }
-
-  uint32_t four_hex_digits() {
-    uint32_t unit = 0;
-    const std::string_view digits = text_.substr(position_, 4);
-    const auto [end, status] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
-    if (digits.size() < 4 || status != std::errc() || end != digits.data() + 4) {
-      refuse("expected four hexadecimal digits after \\u");
-    }
-    position_ += 4;
-    return unit;
-  }
-
-  size_t skip_digits() {
-    const size_t start = position_;
-    while (peek() >= '0' && peek() <= '9') {
-      ++position_;
-    }
-    return position_ - start;
-  }
-
-  Value number() {
-    const size_t start = position_;
-    take("-");
-    const bool leading_zero = peek() == '0';
-    const size_t digits = skip_digits();
-    if (digits == 0) {
-      refuse("expected a value but found ", seen());
-    }
-    if (leading_zero && digits > 1) {
-      refuse_at(start, "a number must not start with a zero");
-    }
-    bool integer = true;
-    if (take(".")) {
-      integer = false;
-      if (skip_digits() == 0) {
-        refuse("expected a digit after the decimal point but found ", seen());
-      }
-    }
-    if (take("e") || take("E")) {
-      integer = false;
-      if (!take("+")) {
-        take("-");
-      }
-      if (skip_digits() == 0) {
-        refuse("expected a digit in the exponent but found ", seen());
-      }
-    }
-    return converted(start, integer);
-  }
-
-  Value converted(size_t start, bool integer) const {
-    const char* const first = text_.data() + start;
-    const char* const last = text_.data() + position_;
-    if (int64_t whole = 0; integer && std::from_chars(first, last, whole).ec == std::errc()) {
-      return whole;
-    }
-    double real = 0;
-    if (std::from_chars(first, last, real).ec != std::errc()) {
-      refuse_at(start, "the number is outside the range of a double");
-    }
-    return real;
-  }
-
-  std::string_view text_;
-  std::string_view source_;
-  size_t position_ = 0;
-};
 
 class Writer {
  public:
@@ -561,8 +227,374 @@ void Value::erase(std::string_view name) {
   }
 }
 
+Reader::Reader(std::string_view text, std::string_view source) : text_(text), source_(source) {
+  take("\xEF\xBB\xBF");  // a byte order mark
+}
+
+template <typename... Parts>
+void Reader::refuse(const Parts&... parts) const {
+  refuse_at(position_, parts...);
+}
+
+template <typename... Parts>
+void Reader::refuse_at(size_t position, const Parts&... parts) const {
+  size_t line = 1;
+  size_t column = 1;
+  for (const char c : text_.substr(0, position)) {
+    if (c == '\n') {
+      ++line;
+      column = 1;
+    } else if (!is_continuation(static_cast<unsigned char>(c))) {
+      ++column;
+    }
+  }
+  fail("ERR_INVALID_JSON", source_, ", line ", line, ", column ", column, ": ", parts...);
+}
+
+void Reader::open_object() {
+  expect('{', "an object");
+  open();
+}
+
+void Reader::open_array() {
+  expect('[', "an array");
+  open();
+}
+
+void Reader::open() {
+  if (depth_ == max_depth) {
+    --position_;
+    refuse("nested deeper than ", max_depth, " levels");
+  }
+  ++depth_;
+  first_ = true;
+}
+
+bool Reader::next_member(std::string& name) {
+  skip_space();
+  const bool first = std::exchange(first_, false);
+  if (take("}")) {
+    --depth_;
+    return false;
+  }
+  if (!first && !take(",")) {
+    refuse("expected ',' or '}' but found ", seen());
+  }
+  skip_space();
+  name_position_ = position_;
+  if (peek() != '"') {
+    refuse("expected a member's name in double quotes but found ", seen());
+  }
+  name = string();
+  expect(':', "':'");
+  return true;
+}
+
+bool Reader::next_element() {
+  skip_space();
+  const bool first = std::exchange(first_, false);
+  if (take("]")) {
+    --depth_;
+    return false;
+  }
+  if (!first && !take(",")) {
+    refuse("expected ',' or ']' but found ", seen());
+  }
+  return true;
+}
+
+void Reader::finish() {
+  skip_space();
+  if (position_ < text_.size()) {
+    refuse("expected the end of the text but found ", seen());
+  }
+}
+
+int64_t Reader::integer() {
+  skip_space();
+  const size_t start = position_;
+  const Value read = peek() == '-' || (peek() >= '0' && peek() <= '9') ? number() : Value();
+  if (!read.is_integer()) {
+    refuse_at(start, "expected a whole number of at most 63 bits");
+  }
+  return read.as_integer();
+}
+
+void Reader::expect(char wanted, std::string_view what) {
+  skip_space();
+  if (peek() != wanted) {
+    refuse("expected ", what, " but found ", seen());
+  }
+  ++position_;
+}
+
+/// What stands at the position, for a message.
+std::string Reader::seen() const {
+  if (position_ >= text_.size()) {
+    return "the end of the text";
+  }
+  const std::string_view rest = text_.substr(position_);
+  const size_t length = utf8_sequence_length(rest);
+  const auto byte = static_cast<unsigned char>(rest[0]);
+  if (length == 0 || byte < 0x20 || byte == 0x7F) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    return std::string("the byte 0x") + digits[byte >> 4] + digits[byte & 0xFU];
+  }
+  return "'" + std::string(rest.substr(0, length)) + "'";
+}
+
+char Reader::peek() const {
+  return position_ < text_.size() ? text_[position_] : '\0';
+}
+
+void Reader::skip_space() {
+  while (position_ < text_.size()) {
+    const char c = text_[position_];
+    if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
+      return;
+    }
+    ++position_;
+  }
+}
+
+bool Reader::take(std::string_view word) {
+  if (!text_.substr(position_).starts_with(word)) {
+    return false;
+  }
+  position_ += word.size();
+  return true;
+}
+
+Value Reader::value() {
+  skip_space();
+  switch (peek()) {
+    case '{':
+      return object();
+    case '[':
+      return array();
+    case '"':
+      return string();
+    default:
+      return word_or_number();
+  }
+}
+
+Value Reader::word_or_number() {
+  if (take("true")) return true;
+  if (take("false")) return false;
+  if (take("null")) return nullptr;
+  if (take("NaN")) return std::nan("");
+  if (take("Infinity")) return HUGE_VAL;
+  if (take("-Infinity")) return -HUGE_VAL;
+  return number();
+}
+
+Value Reader::object() {
+  Object members;
+  std::vector<size_t> places;  // of each name, for the message about a duplicate
+  open_object();
+  std::string name;
+  while (next_member(name)) {
+    places.push_back(name_position_);
+    Value member = value();
+    members.emplace_back(std::move(name), std::move(member));
+  }
+  refuse_duplicates(members, places);
+  return members;
+}
+
+/// By sorting: a vocabulary has 10^5 names, and a hash could be attacked.
+void Reader::refuse_duplicates(const Object& members, const std::vector<size_t>& places) const {
+  std::vector<size_t> order(members.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const int compared = members[a].first.compare(members[b].first);
+    return compared != 0 ? compared < 0 : a < b;
+  });
+  const auto same = std::adjacent_find(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return members[a].first == members[b].first;
+  });
+  if (same != order.end()) {
+    const size_t second = *(same + 1);
+    refuse_at(places[second], "the name \"", members[second].first, "\" appears twice");
+  }
+}
+
+Value Reader::array() {
+  Array elements;
+  open_array();
+  while (next_element()) {
+    elements.push_back(value());
+  }
+  return elements;
+}
+
+std::string Reader::string() {
+  expect('"', "a string");
+  const size_t start = position_ - 1;
+  std::string result;
+  while (true) {
+    append_plain(result);
+    if (position_ >= text_.size()) {
+      refuse_at(start, "the string that starts here never ends");
+    }
+    if (take("\"")) {
+      return result;
+    }
+    if (take("\\")) {
+      append_escaped(result);
+    } else {
+      append_multibyte(result);
+    }
+  }
+}
+
+/// Takes the run of ASCII characters that stand for themselves.
+void Reader::append_plain(std::string& out) {
+  const size_t start = position_;
+  while (position_ < text_.size()) {
+    const auto byte = static_cast<unsigned char>(text_[position_]);
+    if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') {
+      break;
+    }
+    ++position_;
+  }
+  out.append(text_, start, position_ - start);
+}
+
+void Reader::append_multibyte(std::string& out) {
+  const std::string_view rest = text_.substr(position_);
+  const size_t length = utf8_sequence_length(rest);
+  if (length == 0) {
+    refuse("the text is not UTF-8: ", seen());
+  }
+  if (length == 1) {
+    refuse("a control character in a string must be escaped: ", seen());
+  }
+  out.append(rest, 0, length);
+  position_ += length;
+}
+
+void Reader::append_escaped(std::string& out) {
+  const size_t start = position_ - 1;
+  const char c = peek();
+  if (position_ >= text_.size()) {
+    refuse_at(start, "the string ends inside an escape");
+  }
+  ++position_;
+  switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+      out += c;
+      return;
+    case 'b':
+      out += '\b';
+      return;
+    case 'f':
+      out += '\f';
+      return;
+    case 'n':
+      out += '\n';
+      return;
+    case 'r':
+      out += '\r';
+      return;
+    case 't':
+      out += '\t';
+      return;
+    case 'u':
+      append_utf8(out, escaped_code_point(start));
+      return;
+    default:
+      refuse_at(start, "unknown escape in a string");
+  }
+}
+
+uint32_t Reader::escaped_code_point(size_t start) {
+  const uint32_t unit = four_hex_digits();
+  if (unit < 0xD800 || unit > 0xDFFF) {
+    return unit;
+  }
+  if (unit <= 0xDBFF && take("\\u")) {
+    const uint32_t low = four_hex_digits();
+    if (low >= 0xDC00 && low <= 0xDFFF) {
+      return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+    }
+  }
+  refuse_at(start, "an escaped surrogate without its other half, which UTF-8 cannot hold");
+}
+
+uint32_t Reader::four_hex_digits() {
+  uint32_t unit = 0;
+  const std::string_view digits = text_.substr(position_, 4);
+  const auto [end, status] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+  if (digits.size() < 4 || status != std::errc() || end != digits.data() + 4) {
+    refuse("expected four hexadecimal digits after \\u");
+  }
+  position_ += 4;
+  return unit;
+}
+
+size_t Reader::skip_digits() {
+  const size_t start = position_;
+  while (peek() >= '0' && peek() <= '9') {
+    ++position_;
+  }
+  return position_ - start;
+}
+
+Value Reader::number() {
+  const size_t start = position_;
+  take("-");
+  const bool leading_zero = peek() == '0';
+  const size_t digits = skip_digits();
+  if (digits == 0) {
+    refuse("expected a value but found ", seen());
+  }
+  if (leading_zero && digits > 1) {
+    refuse_at(start, "a number must not start with a zero");
+  }
+  bool integer = true;
+  if (take(".")) {
+    integer = false;
+    if (skip_digits() == 0) {
+      refuse("expected a digit after the decimal point but found ", seen());
+    }
+  }
+  if (take("e") || take("E")) {
+    integer = false;
+    if (!take("+")) {
+      take("-");
+    }
+    if (skip_digits() == 0) {
+      refuse("expected a digit in the exponent but found ", seen());
+    }
+  }
+  return converted(start, integer);
+}
+
+Value Reader::converted(size_t start, bool integer) const {
+  const char* const first = text_.data() + start;
+  const char* const last = text_.data() + position_;
+  if (int64_t whole = 0; integer && std::from_chars(first, last, whole).ec == std::errc()) {
+    return whole;
+  }
+  double real = 0;
+  if (std::from_chars(first, last, real).ec != std::errc()) {
+    refuse_at(start, "the number is outside the range of a double");
+  }
+  return real;
+}
+
 Value parse(std::string_view text, std::string_view source) {
-  return Parser(text, source).document();
+  Reader reader(text, source);
+  Value result = reader.value();
+  reader.finish();
+  return result;
 }
 
 std::string write(const Value& value, int indent) {

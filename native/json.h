@@ -60,13 +60,72 @@ class Value {
   std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> data_;
 };
 
-/// Parses UTF-8 `text`. Errors (`ERR_INVALID_JSON`) name `source`, line and column. Refuses duplicate
-/// member names, broken UTF-8, trailing text and nesting deeper than 128. Accepts `NaN`, `Infinity`
-/// and `-Infinity`, which Python's json module writes. A byte order mark at the start is skipped.
+/// Parses UTF-8 `text`. Errors (`ERR_INVALID_JSON`) name `source`, line and column. Refuses
+/// duplicate member names, broken UTF-8, trailing text and nesting deeper than 128. Accepts `NaN`,
+/// `Infinity` and `-Infinity`, which Python's json module writes. A byte order mark at the start is
+/// skipped.
 Value parse(std::string_view text, std::string_view source);
 
-/// Writes `value` as JSON. `indent` spaces a level (0: on one line). Doubles are written so that they
-/// read back equal.
+/// Reads a JSON text piece by piece, for files whose tree would take many times the memory of the
+/// text. Same language and errors as `parse`, save that a name appearing twice is the caller's to
+/// notice.
+///
+///     reader.open_object();
+///     std::string name;
+///     while (reader.next_member(name)) reader.value();
+///     reader.finish();
+class Reader {
+ public:
+  Reader(std::string_view text, std::string_view source);
+
+  /// Takes '{'; then `next_member` reads a name, whose value must be read next, until '}' (false).
+  void open_object();
+  bool next_member(std::string& name);
+  /// Takes '['; then `next_element` says whether another value follows.
+  void open_array();
+  bool next_element();
+  std::string string();
+  /// A number without fraction or exponent that fits int64.
+  int64_t integer();
+  /// Any value, as a tree. Here a name appearing twice is refused.
+  Value value();
+  /// Nothing may follow but white space.
+  void finish();
+
+ private:
+  template <typename... Parts>
+  [[noreturn]] void refuse(const Parts&... parts) const;
+  template <typename... Parts>
+  [[noreturn]] void refuse_at(size_t position, const Parts&... parts) const;
+  void expect(char wanted, std::string_view what);
+  void open();
+  std::string seen() const;
+  char peek() const;
+  bool take(std::string_view word);
+  void skip_space();
+  Value word_or_number();
+  Value object();
+  Value array();
+  void refuse_duplicates(const Object& members, const std::vector<size_t>& places) const;
+  void append_plain(std::string& out);
+  void append_multibyte(std::string& out);
+  void append_escaped(std::string& out);
+  uint32_t escaped_code_point(size_t start);
+  uint32_t four_hex_digits();
+  size_t skip_digits();
+  Value number();
+  Value converted(size_t start, bool integer) const;
+
+  std::string_view text_;
+  std::string source_;
+  size_t position_ = 0;
+  size_t name_position_ = 0;  // of the last member's name
+  int depth_ = 0;
+  bool first_ = true;  // an object or array was just opened
+};
+
+/// Writes `value` as JSON. `indent` spaces a level (0: on one line). Doubles are written so that
+/// they read back equal.
 std::string write(const Value& value, int indent = 2);
 
 }  // namespace bertcnn::json
