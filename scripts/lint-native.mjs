@@ -1,0 +1,108 @@
+// clang-format over all C++, clang-tidy over every file that the addon is built from. Both must be silent.
+//
+//   npm run lint:native [-- --format-only] [FILE ...]     FILE: only these, e.g. native/text/tokenizer.cc
+//
+// clang-tidy reads compile_commands.json, which `npm run setup` leaves in build/. It parses ATen for most
+// files, so the whole takes minutes; name files to be quick.
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const BUILD = path.join(ROOT, "build");
+const OUTPUT_LIMIT = 64 * 2 ** 20; // bytes; one broken header is reported by every file that includes it
+const execute = promisify(execFile);
+
+const { values, positionals } = parseArgs({
+  options: { "format-only": { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const wanted = new Set(positionals.map((file) => path.resolve(file)));
+const isWanted = (/** @type {string} */ file) => wanted.size === 0 || wanted.has(file);
+
+try {
+  let failures = await checkFormat();
+  if (!values["format-only"]) failures += await checkTidy();
+  process.exitCode = failures === 0 ? 0 : 1;
+} catch (error) {
+  console.error(`lint-native: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}
+
+/** @returns {Promise<number>} files with findings */
+async function checkFormat() {
+  const files = cppFiles().filter(isWanted);
+  const { failed, seconds } = await checkEach(files, "clang-format", ["--dry-run", "-Werror"]);
+  console.log(`clang-format: ${files.length} files, ${failed} with findings, ${seconds} s`);
+  return failed;
+}
+
+/** @returns {Promise<number>} files with findings */
+async function checkTidy() {
+  const files = builtFiles().filter(isWanted);
+  const { failed, seconds } = await checkEach(files, "clang-tidy", ["--quiet", "-p", BUILD]);
+  console.log(`clang-tidy: ${files.length} files, ${failed} with findings, ${seconds} s`);
+  return failed;
+}
+
+/** Every C++ file of the repository, tracked or new. */
+function cppFiles() {
+  const listed = execFileSync(
+    "git",
+    ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.cc", "*.h"],
+    { cwd: ROOT, encoding: "utf8" },
+  );
+  return listed
+    .split("\0")
+    .filter((file) => file !== "")
+    .map((file) => path.join(ROOT, file))
+    .filter((file) => existsSync(file));
+}
+
+/** What the addon is built from, without the files that cmake-js adds. */
+function builtFiles() {
+  const database = path.join(BUILD, "compile_commands.json");
+  if (!existsSync(database)) {
+    throw new Error(`${database} is missing: run 'npm run setup', which builds the addon there`);
+  }
+  /** @type {{ directory: string, file: string }[]} */
+  const entries = JSON.parse(readFileSync(database, "utf8"));
+  return entries
+    .map(({ directory, file }) => path.resolve(directory, file))
+    .filter((file) => ["native", "binding"].includes(path.relative(ROOT, file).split(path.sep)[0]));
+}
+
+/**
+ * Runs a checker on each file, as many at a time as there are cores, and prints what it finds.
+ * @param {string[]} files
+ * @param {string} program
+ * @param {string[]} args
+ */
+async function checkEach(files, program, args) {
+  const begin = performance.now();
+  const waiting = [...files];
+  let failed = 0;
+  const worker = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      try {
+        await execute(program, [...args, file], { cwd: ROOT, maxBuffer: OUTPUT_LIMIT });
+      } catch (error) {
+        if (error.code === "ENOENT") {
+          throw new Error(`${program} is missing. To install: apt-get install -y ${program}`);
+        }
+        ++failed;
+        console.log(`${path.relative(ROOT, file)}\n${error.stdout}${withoutCounts(error.stderr)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return { failed, seconds: Math.round((performance.now() - begin) / 1000) };
+}
+
+/** clang-tidy counts the warnings that it suppressed in other people's headers. */
+function withoutCounts(/** @type {string} */ text) {
+  return text.replace(/^.*(warnings? generated|Suppressed|Use -header-filter).*\n?/gm, "");
+}
