@@ -2,7 +2,7 @@
 //
 //   npm run lint:native [-- --format-only] [FILE ...]     FILE: only these, e.g. native/text/tokenizer.cc
 //
-// clang-tidy reads compile_commands.json, which `npm run setup` leaves in build/. It parses ATen for most
+// clang-tidy reads compile_commands.json, which `npm run setup` leaves in build/cmake. It parses ATen for most
 // files, so the whole takes minutes; name files to be quick.
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const BUILD = path.join(ROOT, "build");
+const BUILD = path.join(ROOT, "build", "cmake");
 const OUTPUT_LIMIT = 64 * 2 ** 20; // bytes; one broken header is reported by every file that includes it
 const execute = promisify(execFile);
 
