@@ -25,7 +25,8 @@ export function readJestReport(text) {
       name: fullName,
       status: status === "passed" || status === "failed" ? status : "skipped", // pending, todo, disabled
     }));
-    const brokenSuite = suite.status === "failed" && !tests.some(({ status }) => status === "failed");
+    const brokenSuite =
+      suite.status === "failed" && !tests.some(({ status }) => status === "failed");
     return brokenSuite ? [...tests, { name: suite.name, status: "failed" }] : tests;
   });
 }
@@ -89,7 +90,8 @@ function main() {
   let [passed, failed] = [0, 0];
   for (const { name, status } of tests) {
     if (status === "passed") ++passed;
-    else if (status === "skipped" && allowed.has(name)) console.log(`skipped, allowed: ${name} (${allowed.get(name)})`);
+    else if (status === "skipped" && allowed.has(name))
+      console.log(`skipped, allowed: ${name} (${allowed.get(name)})`);
     else {
       ++failed;
       console.log(`${status}: ${name}`);

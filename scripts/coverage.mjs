@@ -15,7 +15,9 @@ const REPORTS = path.join(root, "coverage");
 
 /** @typedef {{ covered: number, total: number }} Count */
 
-const { values } = parseArgs({ options: { native: { type: "boolean" }, typescript: { type: "boolean" } } });
+const { values } = parseArgs({
+  options: { native: { type: "boolean" }, typescript: { type: "boolean" } },
+});
 const both = !values.native && !values.typescript;
 const libtorch = await setUp();
 if (both || values.native) native(libtorch.directory);
@@ -29,7 +31,13 @@ function native(libtorch) {
     ...["-DBERTCNN_COVERAGE=ON", "-DBERTCNN_BUILD_TESTS=ON", `-DBERTCNN_LIBTORCH=${libtorch}`],
   ]);
   run("cmake", ["--build", BUILD, "--parallel", String(availableParallelism())]);
-  run("ctest", ["--test-dir", BUILD, "--output-on-failure", "--parallel", String(availableParallelism())]);
+  run("ctest", [
+    "--test-dir",
+    BUILD,
+    "--output-on-failure",
+    "--parallel",
+    String(availableParallelism()),
+  ]);
 
   const folder = path.join(REPORTS, "native");
   const summary = path.join(folder, "summary.json");
@@ -44,12 +52,20 @@ function native(libtorch) {
   /** @type {{ filename: string, line_covered: number, line_total: number, branch_covered: number, branch_total: number }[]} */
   const files = JSON.parse(readFileSync(summary, "utf8")).files;
   const rooms = [...new Set(files.map(room))].sort();
-  for (const name of rooms) print(`  ${name}`, files.filter((file) => room(file) === name));
+  for (const name of rooms)
+    print(
+      `  ${name}`,
+      files.filter((file) => room(file) === name),
+    );
   print("C++", files);
 }
 
 function typescript() {
-  const jest = path.join(path.dirname(requireFromHere.resolve("jest/package.json")), "bin", "jest.js");
+  const jest = path.join(
+    path.dirname(requireFromHere.resolve("jest/package.json")),
+    "bin",
+    "jest.js",
+  );
   const reporters = ["json-summary", "lcov"].map((name) => `--coverageReporters=${name}`);
   run(process.execPath, [jest, "--coverage", `--coverageDirectory=${REPORTS}`, ...reporters]);
   const { total } = JSON.parse(readFileSync(path.join(REPORTS, "coverage-summary.json"), "utf8"));

@@ -51,7 +51,10 @@ async function demo(options) {
     const results = { ...measured, trained: train.length, reloadedLogitsEqual: equal, seconds };
     await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
   }
-  if (!equal) throw new Error("The model that was loaded again predicts other logits than the one that was saved");
+  if (!equal)
+    throw new Error(
+      "The model that was loaded again predicts other logits than the one that was saved",
+    );
 }
 
 /** @param {"minilm" | "ratings"} name */
@@ -99,18 +102,18 @@ async function measure(model, heldOut) {
   return measured;
 }
 
+/** The score of a regression's one label is the predicted rating; its sign is the verdict. */
 async function showSentences(model) {
-  const { logits } = await model.predict(SENTENCES);
-  for (const [row, text] of SENTENCES.entries()) {
-    const rating = logits.data[row];
-    const shown = `${rating < 0 ? "-" : "+"}${Math.abs(rating).toFixed(2)}`;
-    console.log(`${shown}  ${rating > 0 ? "positive" : "negative"}  ${text}`);
+  for (const [row, [{ score }]] of (await model.classify(SENTENCES)).entries()) {
+    const rating = `${score < 0 ? "-" : "+"}${Math.abs(score).toFixed(2)}`;
+    console.log(`${rating}  ${score > 0 ? "positive" : "negative"}  ${SENTENCES[row]}`);
   }
 }
 
 /** Whether the logits survive saving and loading, bit by bit. */
 async function saveAndReload(BertCnn, model, out) {
-  const scratch = out === undefined ? await mkdtemp(path.join(tmpdir(), "bertcnn-demo-")) : undefined;
+  const scratch =
+    out === undefined ? await mkdtemp(path.join(tmpdir(), "bertcnn-demo-")) : undefined;
   const directory = out ?? path.join(scratch, "model");
   try {
     await model.savePretrained(directory);
@@ -118,7 +121,9 @@ async function saveAndReload(BertCnn, model, out) {
     const [before, after] = [await model.predict(SENTENCES), await again.predict(SENTENCES)];
     await again.dispose();
     const equal = before.logits.data.every((logit, i) => Object.is(logit, after.logits.data[i]));
-    console.log(`\nSaved to ${directory} and loaded again: logits ${equal ? "are equal" : "DIFFER"}`);
+    console.log(
+      `\nSaved to ${directory} and loaded again: logits ${equal ? "are equal" : "DIFFER"}`,
+    );
     return equal;
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });

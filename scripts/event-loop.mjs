@@ -10,7 +10,9 @@ import { parseArgs } from "node:util";
 const PREDICTIONS = 1000;
 const IN_FLIGHT = 50; // calls waiting at a time, as under a busy server
 const LIMIT_MS = 5; // "a few milliseconds"; a binding that computes on this thread blocks for whole batches
-const WORDS = "a film that takes its time and earns every minute of it with wit and grace".split(" ");
+const WORDS = "a film that takes its time and earns every minute of it with wit and grace".split(
+  " ",
+);
 
 const { values } = parseArgs({ options: { idle: { type: "string" }, model: { type: "string" } } });
 if (values.idle !== undefined) {
@@ -23,7 +25,10 @@ if (values.idle !== undefined) {
 async function compare(directory) {
   const { BertCnn } = await import("../dist/index.js");
   const { minilm } = await import("./assets.mjs");
-  const model = await BertCnn.fromPretrained(directory ?? (await minilm()), { numLabels: 2, seed: 0 });
+  const model = await BertCnn.fromPretrained(directory ?? (await minilm()), {
+    numLabels: 2,
+    seed: 0,
+  });
   await model.predict(text(0)); // the first call also loads pages of the weights
 
   const begin = performance.now();
@@ -32,7 +37,9 @@ async function compare(directory) {
   await model.dispose();
   const idle = await idleProcess(duration);
 
-  console.log(`${PREDICTIONS} predictions in ${(duration / 1000).toFixed(1)} s, ${IN_FLIGHT} in flight at a time`);
+  console.log(
+    `${PREDICTIONS} predictions in ${(duration / 1000).toFixed(1)} s, ${IN_FLIGHT} in flight at a time`,
+  );
   console.log("event-loop delay, ms        p50      p99      max   timers fired");
   printRow("while predictions run", busy);
   printRow("an idle process", idle);
@@ -76,7 +83,10 @@ async function predictAll(model) {
 
 /** Texts of 1 to 45 words, so that batches are ragged. */
 function text(/** @type {number} */ index) {
-  return Array.from({ length: 1 + ((index * 7) % 45) }, (_, word) => WORDS[(index + word) % WORDS.length]).join(" ");
+  return Array.from(
+    { length: 1 + ((index * 7) % 45) },
+    (_, word) => WORDS[(index + word) % WORDS.length],
+  ).join(" ");
 }
 
 /**
@@ -85,15 +95,21 @@ function text(/** @type {number} */ index) {
  * @returns {Promise<Awaited<ReturnType<typeof delays>>>}
  */
 function idleProcess(duration) {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "--idle", String(duration)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(import.meta.url), "--idle", String(duration)],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk) => (output += chunk));
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status) =>
-      status === 0 ? resolve(JSON.parse(output)) : reject(new Error(`The idle process ended with ${status}`)),
+      status === 0
+        ? resolve(JSON.parse(output))
+        : reject(new Error(`The idle process ended with ${status}`)),
     );
   });
 }

@@ -6,16 +6,16 @@ export const USAGE = `npm run demo -- [options]
 Trains a BERT-CNN on human sentiment ratings of movie-review sentences, tries it on held-out ones, saves
 it, loads it again.
 
-  --model DIR    a BERT checkpoint          (default: the MiniLM encoder, fetched into the cache)
-  --data FILE    tab-separated: id, rating, text (default: the movie-review ratings, fetched likewise)
-  --epochs N     passes over the training sentences                                      (default: 4)
-  --batch N      sentences in a training step                                            (default: 32)
-  --learning-rate X  of the convolutions and the classifier                           (default: 1e-3)
-  --seed N       of the split, the order of sentences, new weights and dropout           (default: 0)
-  --limit N      take only N sentences of the data, drawn by the seed                  (default: all)
-  --out DIR      keep the trained model there          (default: a temporary folder, removed at the end)
-  --json FILE    write the results there, for scripts
-  --help         show this`;
+  --model DIR          a BERT checkpoint (default: the MiniLM encoder, fetched into the cache)
+  --data FILE          lines of id, rating and text between tabs (default: movie reviews, fetched likewise)
+  --epochs N           passes over the training sentences (default: 4)
+  --batch N            sentences in a training step (default: 32)
+  --learning-rate X    of the convolutions and the classifier (default: 1e-3)
+  --seed N             of the split, the order, the new weights and the dropout (default: 0)
+  --limit N            take only N sentences of the data, drawn by the seed (default: all)
+  --out DIR            keep the trained model there (default: a temporary folder, removed at the end)
+  --json FILE          write the results there, for scripts
+  --help               show this`;
 
 /**
  * @typedef {object} DemoOptions
@@ -75,7 +75,9 @@ export function readOptions(args) {
 function wholeNumber(name, text, least) {
   const value = Number(text);
   if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
-    throw new Error(`Expected a whole number of at least ${least} for ${name} but received '${text}'`);
+    throw new Error(
+      `Expected a whole number of at least ${least} for ${name} but received '${text}'`,
+    );
   }
   return value;
 }

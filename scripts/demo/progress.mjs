@@ -29,7 +29,9 @@ export class Progress {
     const last = this.done >= this.total;
     if (!last && now - this.shown < (this.stream.isTTY ? REDRAW_MS : LINE_MS)) return;
     this.shown = now;
-    this.stream.write(this.stream.isTTY ? `\r${this.#line(now, note)}\x1b[K` : `${this.#line(now, note)}\n`);
+    this.stream.write(
+      this.stream.isTTY ? `\r${this.#line(now, note)}\x1b[K` : `${this.#line(now, note)}\n`,
+    );
     if (last && this.stream.isTTY) this.stream.write("\n");
   }
 
