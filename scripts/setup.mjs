@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+/**
+ * Brings a checkout or an installed package to the point where it works: npm packages, libtorch, the addon, the
+ * compiled TypeScript. What is already there is left alone, silently. Node's built-in modules only, since it runs
+ * before `npm ci`.
+ */
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+
+import { addonIsCurrent, buildAddon, LIB, readBuildInfo } from "./setup/addon.mjs";
+import { withLock } from "./setup/cache.mjs";
+import { findLibtorch } from "./setup/libtorch.mjs";
+import { installPackages, packagesAreCurrent } from "./setup/packages.mjs";
+import { isCheckout, SetupError } from "./setup/project.mjs";
+import { requireBuildTools, requireNode } from "./setup/tools.mjs";
+import { compileTypescript, typescriptIsCurrent } from "./setup/typescript.mjs";
+
+export const OPTIONS_HELP = `\
+  --variant cpu|cuda         which libtorch (default: the one in use, else cpu)
+  --libtorch-version X.Y.Z   another release than the pinned one
+  --force                    build the addon even if it is up to date
+  --verbose                  show all output of the tools`;
+
+const OPTIONS = {
+  variant: { type: "string" },
+  "libtorch-version": { type: "string" },
+  force: { type: "boolean", default: false },
+  verbose: { type: "boolean", default: false },
+};
+
+/** @param {string[]} argv */
+export function parseSetupArguments(argv) {
+  let values;
+  try {
+    ({ values } = parseArgs({ args: argv, options: OPTIONS }));
+  } catch (error) {
+    throw new SetupError(`${error.message}. The options are:\n${OPTIONS_HELP}`);
+  }
+  const { variant, force, verbose } = values;
+  if (variant !== undefined && variant !== "cpu" && variant !== "cuda") {
+    throw new SetupError(`--variant is '${variant}'; it can be 'cpu' or 'cuda'.`);
+  }
+  const version = values["libtorch-version"];
+  if (version !== undefined && !/^\d+\.\d+\.\d+$/.test(version)) {
+    throw new SetupError(`--libtorch-version is '${version}'; it looks like '2.13.0'.`);
+  }
+  return { variant, version, force, verbose };
+}
+
+/**
+ * Does what is still to be done.
+ *
+ * @param {{ variant?: "cpu" | "cuda", version?: string, force?: boolean, verbose?: boolean }} [options]
+ * @returns {Promise<import("./setup/libtorch.mjs").Libtorch>} the libtorch that the addon uses
+ */
+export async function setUp(options = {}) {
+  requireNode();
+  const done = options.force ? null : await currentLibtorch(options);
+  if (done) return done;
+  return withLock(`${LIB}/setup.lock`, () => work(options));
+}
+
+/** The libtorch in use, if nothing at all is left to do. */
+async function currentLibtorch({ variant, version }) {
+  const info = readBuildInfo();
+  if (!info || (isCheckout && !packagesAreCurrent()) || !typescriptIsCurrent()) return null;
+  const libtorch = await findLibtorch({ variant, version }, info.libtorch);
+  return addonIsCurrent(libtorch) ? libtorch : null;
+}
+
+async function work({ variant, version, force = false, verbose = false }) {
+  const building = force || !readBuildInfo();
+  // Before minutes of downloading, not after.
+  if (building) requireBuildTools();
+  if (isCheckout && !packagesAreCurrent()) await installPackages({ verbose });
+  const libtorch = await findLibtorch({ variant, version }, readBuildInfo()?.libtorch ?? null);
+  if (force || !addonIsCurrent(libtorch)) await buildAddon(libtorch, { verbose });
+  if (!typescriptIsCurrent()) await compileTypescript({ verbose });
+  return libtorch;
+}
+
+/** Runs `action`; a failure that one line explains is shown as that line. */
+export async function reportingFailure(action) {
+  try {
+    await action();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`bertcnn: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  await reportingFailure(() => setUp(parseSetupArguments(process.argv.slice(2))));
+}

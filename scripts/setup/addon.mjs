@@ -1,0 +1,138 @@
+/** Builds lib/bertcnn.node by CMake, which cmake-js drives, and records what it was built with. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+import { fingerprint } from "./fingerprint.mjs";
+import { output, run } from "./process.mjs";
+import { requireFromHere, root, say, SetupError } from "./project.mjs";
+import { findCompiler, requireBuildTools } from "./tools.mjs";
+
+// Outside of build/ itself, where node-gyp keeps its own makefiles.
+const BUILD = path.join(root, "build", "cmake");
+const LOG = path.join(root, "build", "cmake.log");
+export const LIB = path.join(root, "lib");
+const ADDON = path.join(LIB, "bertcnn.node");
+const INFO = path.join(LIB, "build-info.json");
+
+/** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
+
+/** @returns {{ fingerprint: string, libtorch: Libtorch } | null} what the addon in lib/ was built with */
+export function readBuildInfo() {
+  if (!existsSync(ADDON)) return null;
+  try {
+    return JSON.parse(readFileSync(INFO, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Libtorch} libtorch */
+export function addonIsCurrent(libtorch) {
+  return readBuildInfo()?.fingerprint === addonFingerprint(libtorch);
+}
+
+/**
+ * @param {Libtorch} libtorch
+ * @param {{ verbose?: boolean }} [options]
+ */
+export async function buildAddon(libtorch, { verbose = false } = {}) {
+  requireBuildTools();
+  say(`building the addon with libtorch ${libtorch.version} (takes minutes the first time)`);
+  const before = addonFingerprint(libtorch);
+  // Without its record an addon that the next lines leave half made is not taken for a good one.
+  rmSync(INFO, { force: true });
+  await configure(libtorch, { BERTCNN_BUILD_TESTS: "OFF" }, verbose);
+  await compile("bertcnn", verbose);
+  tryToLoad();
+  mkdirSync(LIB, { recursive: true });
+  const info = { arch: process.arch, libtorch, fingerprint: before };
+  writeFileSync(INFO, `${JSON.stringify(info, null, 2)}\n`);
+}
+
+/**
+ * Builds everything that CMakeLists.txt has for development, the C++ tests above all.
+ *
+ * @param {Libtorch} libtorch
+ * @param {{ verbose?: boolean }} [options]
+ * @returns {Promise<string>} the folder where ctest finds them
+ */
+export async function buildNativeTests(libtorch, { verbose = false } = {}) {
+  requireBuildTools();
+  await configure(libtorch, { BERTCNN_BUILD_TESTS: "ON" }, verbose);
+  await compile("all", verbose);
+  return BUILD;
+}
+
+async function configure(libtorch, definitions, verbose) {
+  const all = {
+    BERTCNN_LIBTORCH: libtorch.directory,
+    BERTCNN_NODE_ADDON_API: path.dirname(requireFromHere.resolve("node-addon-api/package.json")),
+    ...definitions,
+  };
+  const args = Object.entries(all).map(([name, value]) => `--CD${name}=${value}`);
+  removeForeignBuild();
+  const fresh = !existsSync(path.join(BUILD, "CMakeCache.txt"));
+  try {
+    await cmakeJs(["configure", ...args], "configuring with CMake", verbose);
+  } catch (error) {
+    if (fresh) throw error;
+    // A cache that an interrupted or very different run left behind: once more from nothing.
+    rmSync(BUILD, { recursive: true, force: true });
+    await cmakeJs(["configure", ...args], "configuring with CMake", verbose);
+  }
+}
+
+/** CMake refuses to change a folder's generator, compiler or place. */
+function removeForeignBuild() {
+  const file = path.join(BUILD, "CMakeCache.txt");
+  if (!existsSync(file)) return;
+  const text = readFileSync(file, "utf8");
+  const cached = (name) => text.match(new RegExp(`^${name}:[^=]*=(.*)$`, "m"))?.[1];
+  const generator = output("ninja", ["--version"]) === null ? "Unix Makefiles" : "Ninja";
+  const command = findCompiler()?.command ?? "";
+  const compiler = cached("CMAKE_CXX_COMPILER") ?? "";
+  const fits =
+    cached("CMAKE_GENERATOR") === generator &&
+    cached("CMAKE_CACHEFILE_DIR") === BUILD &&
+    path.basename(compiler) === path.basename(command);
+  if (!fits) rmSync(BUILD, { recursive: true, force: true });
+}
+
+function compile(target, verbose) {
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(affordableJobs());
+  return cmakeJs(["build", "--target", target, "--parallel", jobs], "building the addon", verbose);
+}
+
+/** A file that includes ATen takes up to 1.5 GB to compile. */
+function affordableJobs() {
+  const byMemory = Math.floor(os.totalmem() / 1.5e9);
+  return Math.max(1, Math.min(os.availableParallelism(), byMemory));
+}
+
+function cmakeJs(args, what, verbose) {
+  const program = path.join(path.dirname(requireFromHere.resolve("cmake-js/package.json")), "bin", "cmake-js");
+  const places = ["--directory", root, "--out", BUILD];
+  return run(process.execPath, [program, ...args, ...places], { what, cwd: root, log: LOG, verbose });
+}
+
+/** In a process of its own, for an addon that does not fit can end the process that loads it. */
+function tryToLoad() {
+  const program = `process.stdout.write(String(require(${JSON.stringify(ADDON)}).builtWithLibtorch))`;
+  if (output(process.execPath, ["-e", program]) === null) {
+    throw new SetupError(`${ADDON} was built, but Node.js cannot load it: node -e 'require("${ADDON}")' says why.`);
+  }
+}
+
+function addonFingerprint(libtorch) {
+  const { CXX, CXXFLAGS, LDFLAGS } = process.env;
+  const facts = {
+    libtorch: [libtorch.directory, libtorch.version],
+    compiler: findCompiler(),
+    environment: { CXX, CXXFLAGS, LDFLAGS },
+    arch: process.arch,
+    nodeAddonApi: requireFromHere("node-addon-api/package.json").version,
+    cmakeJs: requireFromHere("cmake-js/package.json").version,
+  };
+  return fingerprint(["CMakeLists.txt", "native", "binding"], facts);
+}

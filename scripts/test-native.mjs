@@ -1,0 +1,35 @@
+/** Builds and runs the C++ tests by CTest; says so where GoogleTest is not installed. */
+import { spawnSync } from "node:child_process";
+import { pathToFileURL } from "node:url";
+
+import { buildNativeTests } from "./setup/addon.mjs";
+import { say } from "./setup/project.mjs";
+import { findCompiler } from "./setup/tools.mjs";
+import { reportingFailure, setUp } from "./setup.mjs";
+
+/**
+ * @param {import("./setup/libtorch.mjs").Libtorch} libtorch
+ * @returns {Promise<boolean>} false: a test failed
+ */
+export async function runNativeTests(libtorch) {
+  if (!hasGoogleTest()) {
+    say("C++ tests: not run, for GoogleTest is not installed (Debian, Ubuntu: apt-get install -y libgtest-dev)");
+    return true;
+  }
+  const folder = await buildNativeTests(libtorch);
+  const args = ["--test-dir", folder, "--output-on-failure", "--no-tests=error"];
+  return spawnSync("ctest", args, { stdio: "inherit" }).status === 0;
+}
+
+function hasGoogleTest() {
+  const compiler = findCompiler();
+  if (!compiler) return false;
+  const probe = { input: "#include <gtest/gtest.h>\n", stdio: ["pipe", "ignore", "ignore"] };
+  return spawnSync(compiler.command, ["-E", "-x", "c++", "-"], probe).status === 0;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  await reportingFailure(async () => {
+    if (!(await runNativeTests(await setUp()))) process.exitCode = 1;
+  });
+}
