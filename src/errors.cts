@@ -70,7 +70,7 @@ function isKnownCode(code: unknown): code is BertCnnErrorCode {
  */
 export function toBertCnnError(error: unknown): BertCnnError {
   if (error instanceof BertCnnError) return error;
-  const { code, message } = (Object(error) ?? {}) as { code?: unknown; message?: unknown };
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
   const text = typeof message === "string" ? message : String(error);
   return new BertCnnError(isKnownCode(code) ? code : "ERR_INTERNAL", text, { cause: error });
 }

@@ -1,0 +1,445 @@
+import { throwIfAborted, whetherCancelled, whicheverFirst, type Limits } from "./calls.cjs";
+import { shaped } from "./check.cjs";
+import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
+import type { ProblemType } from "./labels.cjs";
+import { readModelConfig, type BertCnnConfig } from "./model-config.cjs";
+import { nativeModule } from "./native-module.cjs";
+import type {
+  NativeInput,
+  NativeLoadOptions,
+  NativeLoadReport,
+  NativeModel,
+  NativePrediction,
+  NativePredictOptions,
+} from "./native.cjs";
+import {
+  classifyShape,
+  loadShape,
+  loadStateDictShape,
+  predictShape,
+  stepShape,
+  trainingShape,
+  type BertCnnOptions,
+  type ClassifyOptions,
+  type LoadStateDictOptions,
+  type PredictOptions,
+  type StepOptions,
+  type TrainingOptions,
+} from "./options.cjs";
+import { readDirectory, readPath, readStateDictTarget } from "./paths.cjs";
+import { defaultFunction, rank, type Classification } from "./scores.cjs";
+import { Tensor } from "./tensor.cjs";
+import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
+
+/** What {@link BertCnn.predict} gives, row by row in the order of the input. */
+export interface Prediction {
+  /** `[rows, labels]` */
+  logits: Tensor<"float32">;
+  /** `[rows, labels]`: softmax for single-label, sigmoid for multi-label; `null` for regression. */
+  probabilities: Tensor<"float32"> | null;
+  /** `[rows]`: 1 where a text was cut to the model's `maxLength` tokens, else 0. */
+  truncated: Uint8Array;
+}
+
+/** What {@link BertCnn.trainStep} gives. */
+export interface StepResult {
+  /** Optimizer steps since {@link BertCnn.configureTraining}, this one included. */
+  step: number;
+  /** The mean loss of the batch, before the step. */
+  loss: number;
+  /** `[rows, labels]`, of the forward pass with dropout. */
+  logits: Tensor<"float32">;
+  /** The learning rates used, one a parameter group. */
+  learningRates: Float64Array;
+  /** The global norm of the gradients before clipping. */
+  gradNorm: number;
+}
+
+/** What loading weights found, name by name. */
+export interface LoadReport {
+  /** Names that the model has and the source has not. */
+  readonly missing: readonly string[];
+  /** Names that the source has and the model has not; they were ignored. */
+  readonly unexpected: readonly string[];
+  /** Names of new weights, drawn from the seed. */
+  readonly initialized: readonly string[];
+}
+
+/** Counters of a model's engine since it was loaded; `queuedRows` is of now. */
+export interface EngineStats {
+  /** Rows that wait. */
+  queuedRows: number;
+  /** Rows predicted. */
+  rows: number;
+  /** Batches computed. */
+  batches: number;
+  /** Tokens computed. */
+  tokens: number;
+  /** Training steps taken. */
+  steps: number;
+  /** Calls that were cancelled. */
+  cancelled: number;
+  /** Calls refused since the queue was full. */
+  refused: number;
+}
+
+function toLoadReport({ missing, unexpected, initialized }: NativeLoadReport): LoadReport {
+  return { missing: [...missing], unexpected: [...unexpected], initialized: [...initialized] };
+}
+
+/** A tensor over an array of our own realm. */
+function matrix(data: Float32Array, rows: number, labels: number): Tensor<"float32"> {
+  return new Tensor("float32", new Float32Array(data), [rows, labels]);
+}
+
+/** The number of labels is given twice at most, and then the same. */
+function checkLabelCount(
+  labels: readonly string[] | undefined,
+  numLabels: number | undefined,
+): void {
+  if (labels === undefined || numLabels === undefined || labels.length === numLabels) return;
+  throw new BertCnnError(
+    "ERR_INVALID_ARGUMENT",
+    `Expected options.numLabels to be the ${String(labels.length)} of options.labels ` +
+      `but received ${String(numLabels)}`,
+  );
+}
+
+async function loadNativeModel(options: NativeLoadOptions): Promise<NativeModel> {
+  try {
+    return await nativeModule().loadModel(options);
+  } catch (error) {
+    throw toBertCnnError(error);
+  }
+}
+
+/**
+ * A BERT encoder with a TextCNN head that classifies texts or scores them, and that can be trained.
+ *
+ * Every model has an engine with its own thread: no method computes on the JavaScript thread. Predictions
+ * that wait are computed together. A training step, and everything else that changes or saves weights,
+ * takes its turn: predictions asked for before it see the old weights, later ones the new.
+ *
+ * @example
+ * ```ts
+ * import { BertCnn } from "bertcnn";
+ *
+ * const model = await BertCnn.fromPretrained("./my-model");
+ * const [best] = await model.classify("What a lovely film!");
+ * console.log(best); // [{ label: "positive", score: 0.98 }]
+ * await model.dispose();
+ * ```
+ */
+export class BertCnn {
+  /** The configuration that {@link BertCnn.savePretrained} writes; frozen. */
+  readonly config: BertCnnConfig;
+  /** The labels' names, in the order of the logits; frozen. */
+  readonly labels: readonly string[];
+  /** What the labels are. */
+  readonly problemType: ProblemType;
+  /** Where the model computes: `"cpu"` or `"cuda:N"`. */
+  readonly device: string;
+  /** The precision that it computes in. */
+  readonly dtype: string;
+  /** Tokens of a text, special tokens included, beyond which it is truncated. */
+  readonly maxLength: number;
+  /** The number of weights. */
+  readonly parameterCount: number;
+  /** What loading found in the directory. */
+  readonly loadReport: LoadReport;
+
+  readonly #native: NativeModel;
+  #nextCall = 1;
+  #disposal: Promise<void> | undefined;
+  /** While an optimizer is being set up: calls made meanwhile wait for it, so that none overtakes another. */
+  #configuring: Promise<void> | undefined;
+  #trainingError: BertCnnError | undefined;
+
+  private constructor(native: NativeModel) {
+    const { info } = native;
+    this.#native = native;
+    this.config = readModelConfig(info.config);
+    this.labels = Object.freeze([...info.labels]);
+    this.problemType = info.problemType as ProblemType;
+    this.device = info.device;
+    this.dtype = info.dtype;
+    this.maxLength = info.maxLength;
+    this.parameterCount = info.parameterCount;
+    this.loadReport = toLoadReport(info.report);
+  }
+
+  /**
+   * Loads a model from a directory: one that {@link BertCnn.savePretrained} wrote, or a plain BERT
+   * checkpoint (`config.json`, weights, the tokenizer's files), which gets a new head.
+   *
+   * @example
+   * ```ts
+   * const model = await BertCnn.fromPretrained("./bert-base-uncased", {
+   *   variant: "fine-tune",
+   *   labels: ["negative", "positive"],
+   *   seed: 1,
+   * });
+   * ```
+   *
+   * @param source - path of the directory
+   * @param options - what the new head is like and where the model computes
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_INVALID_CONFIG`,
+   * `ERR_UNSUPPORTED_CONFIG`, `ERR_CHECKPOINT_FORMAT`, `ERR_CHECKPOINT_MISMATCH`, `ERR_TOKENIZER_FORMAT`,
+   * `ERR_DEVICE_UNAVAILABLE`, `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`; or the signal's reason
+   */
+  static async fromPretrained(source: string, options?: BertCnnOptions): Promise<BertCnn> {
+    const { signal, ...model } = shaped(options, "options", loadShape);
+    checkLabelCount(model.labels, model.numLabels);
+    throwIfAborted(signal);
+    const directory = await readDirectory(source, "source");
+    throwIfAborted(signal);
+    const loading = loadNativeModel({ directory, ...model });
+    const free = () => {
+      // Nobody waits for the model any more, whether it loads or fails.
+      loading.then((loaded) => loaded.dispose()).catch(() => undefined);
+    };
+    return new BertCnn(await whicheverFirst(loading, free, { signal }));
+  }
+
+  /**
+   * The logits and probabilities of texts or tokens. Any number of rows is taken; an empty text is a row
+   * like any other.
+   *
+   * @example
+   * ```ts
+   * const { logits, probabilities, truncated } = await model.predict(["one text", "another"]);
+   * logits.dims; // [2, model.labels.length]
+   * ```
+   *
+   * @param input - a text, texts, or token ids
+   * @param options - what may end the call early, and its priority
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT`, `ERR_SEQUENCE_TOO_SHORT` (only
+   * with `padding: "include"`), `ERR_QUEUE_FULL`, `ERR_TIMEOUT` or `ERR_DISPOSED`; or the signal's reason
+   */
+  async predict(
+    input: string | readonly string[] | TokenBatch,
+    options?: PredictOptions,
+  ): Promise<Prediction> {
+    const { signal, timeout, ...rest } = shaped(options, "options", predictShape);
+    const rows = readInput(input, "input");
+    return this.#toPrediction(await this.#predict(rows, { signal, timeout }, rest));
+  }
+
+  /**
+   * The best labels of each text.
+   *
+   * @example
+   * ```ts
+   * const [first, second] = await model.classify(["one text", "another"], { topK: 2 });
+   * ```
+   *
+   * @param input - a text or texts
+   * @param options - as for {@link BertCnn.predict}, and how many labels with which scores
+   * @returns for each text its labels with their scores, best first
+   * @throws as {@link BertCnn.predict} does
+   */
+  async classify(
+    input: string | readonly string[],
+    options?: ClassifyOptions,
+  ): Promise<Classification[][]> {
+    const shape = shaped(options, "options", classifyShape);
+    const { signal, timeout, topK, functionToApply, ...rest } = shape;
+    const prediction = await this.#predict(readTexts(input, "input"), { signal, timeout }, rest);
+    const own = defaultFunction[this.problemType];
+    return rank(prediction, this.labels, {
+      own,
+      apply: functionToApply ?? own,
+      topK: topK === undefined ? (own === "none" ? null : 1) : topK,
+    });
+  }
+
+  /**
+   * Sets up an optimizer, AdamW, for the steps that follow; a former one and its moments are dropped.
+   *
+   * @param options - learning rates, weight decay, clipping
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` or `ERR_DISPOSED`. What fails later in the engine
+   * is thrown by the {@link BertCnn.trainStep} calls that follow.
+   */
+  configureTraining(options?: TrainingOptions): void {
+    const training = shaped(options, "options", trainingShape);
+    this.#assertUsable();
+    const configuring = this.#run(() => this.#native.configureTraining(training))
+      .then(
+        () => undefined,
+        (error: unknown) => toBertCnnError(error),
+      )
+      .then((failure) => {
+        this.#trainingError = failure;
+        if (this.#configuring === configuring) this.#configuring = undefined;
+      });
+    this.#configuring = configuring;
+  }
+
+  /**
+   * One optimizer step on one batch. Steps of one model are taken in the order of the calls.
+   *
+   * @example
+   * ```ts
+   * model.configureTraining({ learningRate: 2e-5 });
+   * const { loss } = await model.trainStep({
+   *   texts: ["What a lovely film!", "A waste of time."],
+   *   labels: ["positive", "negative"],
+   * });
+   * ```
+   *
+   * @param batch - texts or tokens, and their labels
+   * @param options - what may end the call early
+   * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT`,
+   * `ERR_INVALID_LABELS`, `ERR_SEQUENCE_TOO_SHORT`, `ERR_QUEUE_FULL`, `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`;
+   * or the signal's reason. A step that was rejected changed nothing.
+   */
+  async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
+    const { signal } = shaped(options, "options", stepShape);
+    const request = readTrainBatch(batch, this);
+    throwIfAborted(signal);
+    const call = this.#call((id) => {
+      if (this.#trainingError !== undefined) throw this.#trainingError;
+      return this.#native.trainStep(id, request);
+    });
+    const result = await whetherCancelled(call.work, call.cancel, signal);
+    return {
+      step: result.step,
+      loss: result.loss,
+      logits: matrix(result.logits, result.rows, result.labels),
+      learningRates: new Float64Array(result.learningRates),
+      gradNorm: result.gradNorm,
+    };
+  }
+
+  /**
+   * Writes a directory that {@link BertCnn.fromPretrained} reads, and Python too: `config.json`,
+   * `model.safetensors` and the tokenizer's files. It appears complete or not at all.
+   *
+   * @param directory - path to write to; made where it is missing
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_IO` or `ERR_DISPOSED`
+   */
+  async savePretrained(directory: string): Promise<void> {
+    const target = readPath(directory, "directory");
+    await this.#run(() => this.#native.savePretrained(target));
+  }
+
+  /**
+   * Replaces the weights by those of a `.safetensors`, `.pt` or `.bin` file, for example a state dict that
+   * `torch.save` wrote.
+   *
+   * @param file - path of the file
+   * @param options - whether every name must match
+   * @returns the names that did not match; with `strict` there are none
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_CHECKPOINT_FORMAT`,
+   * `ERR_CHECKPOINT_MISMATCH` (the weights stay as they were) or `ERR_DISPOSED`
+   */
+  async loadStateDict(file: string, options?: LoadStateDictOptions): Promise<LoadReport> {
+    const { strict = true } = shaped(options, "options", loadStateDictShape);
+    const source = readPath(file, "file");
+    return toLoadReport(await this.#run(() => this.#native.loadStateDict(source, strict)));
+  }
+
+  /**
+   * Writes all weights under the names that PyTorch's `load_state_dict(strict=True)` expects. The file
+   * appears complete or not at all.
+   *
+   * @param file - path that ends in `.safetensors` or `.pt`
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_IO` or `ERR_DISPOSED`
+   */
+  async saveStateDict(file: string): Promise<void> {
+    const target = readStateDictTarget(file, "file");
+    await this.#run(() => this.#native.saveStateDict(target));
+  }
+
+  /**
+   * Counters of the engine.
+   *
+   * @throws {@link BertCnnError} `ERR_DISPOSED`
+   */
+  stats(): EngineStats {
+    this.#assertUsable();
+    return { ...this.#native.stats() };
+  }
+
+  /**
+   * Ends the engine and frees its memory. Calls that wait are rejected with `ERR_DISPOSED`, as are later
+   * ones. May be called again: the promise is the same.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#native.dispose().catch((error: unknown) => {
+      throw toBertCnnError(error);
+    });
+    return this.#disposal;
+  }
+
+  /** {@link BertCnn.dispose}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #assertUsable(): void {
+    if (this.#disposal === undefined) return;
+    throw new BertCnnError("ERR_DISPOSED", "The model was disposed; load it again to use it");
+  }
+
+  /** Hands work to the engine, behind an optimizer that is still being set up. */
+  async #run<T>(start: () => Promise<T>): Promise<T> {
+    this.#assertUsable();
+    if (this.#configuring !== undefined) {
+      await this.#configuring;
+      this.#assertUsable();
+    }
+    try {
+      return await start();
+    } catch (error) {
+      throw toBertCnnError(error);
+    }
+  }
+
+  /** The same for a call that can be cancelled, before it reaches the engine or there. */
+  #call<T>(start: (id: number) => Promise<T>): { work: Promise<T>; cancel: () => void } {
+    const id = this.#nextCall++;
+    let dropped = false;
+    const cancel = () => {
+      dropped = true;
+      if (this.#disposal === undefined) this.#native.cancel(id);
+    };
+    const work = this.#run(() => {
+      if (dropped)
+        throw new BertCnnError("ERR_CANCELLED", "The call was cancelled before it began");
+      return start(id);
+    });
+    return { work, cancel };
+  }
+
+  async #predict(
+    input: NativeInput,
+    limits: Limits,
+    options: NativePredictOptions,
+  ): Promise<NativePrediction> {
+    throwIfAborted(limits.signal);
+    this.#assertUsable();
+    if (rowCount(input) === 0) return this.#emptyPrediction();
+    const { work, cancel } = this.#call((id) => this.#native.predict(id, input, options));
+    return whicheverFirst(work, cancel, limits);
+  }
+
+  #emptyPrediction(): NativePrediction {
+    return {
+      rows: 0,
+      labels: this.labels.length,
+      logits: new Float32Array(0),
+      probabilities: this.problemType === "regression" ? null : new Float32Array(0),
+      truncated: new Uint8Array(0),
+    };
+  }
+
+  #toPrediction({ rows, labels, logits, probabilities, truncated }: NativePrediction): Prediction {
+    return {
+      logits: matrix(logits, rows, labels),
+      probabilities: probabilities && matrix(probabilities, rows, labels),
+      truncated: new Uint8Array(truncated),
+    };
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * BERT + TextCNN text classification and regression inside a Node.js process, on libtorch.
+ *
+ * @packageDocumentation
+ */
+export {
+  BertCnn,
+  type EngineStats,
+  type LoadReport,
+  type Prediction,
+  type StepResult,
+} from "./bert-cnn.cjs";
+export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
+export type { TokenBatch } from "./input.cjs";
+export type { ProblemType, TrainingLabels } from "./labels.cjs";
+export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
+export type {
+  BertCnnOptions,
+  ClassifyOptions,
+  Device,
+  Freeze,
+  LoadStateDictOptions,
+  Padding,
+  PredictOptions,
+  StepOptions,
+  TrainingOptions,
+  Variant,
+} from "./options.cjs";
+export type { Classification, ScoreFunction } from "./scores.cjs";
+export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
+export {
+  Tokenizer,
+  type DecodeOptions,
+  type EncodeBatchOptions,
+  type EncodeOptions,
+  type Encoding,
+  type EncodingOptions,
+} from "./tokenizer.cjs";
+export type { TrainBatch } from "./train-batch.cjs";

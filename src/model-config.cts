@@ -1,0 +1,60 @@
+import type { ProblemType } from "./labels.cjs";
+import type { Freeze, Padding, Variant } from "./options.cjs";
+
+/** What a `config.json` says of the head and of training: this library's own section. */
+export interface BertCnnSection {
+  /** Which of the three models. */
+  readonly variant: Variant;
+  /** Kernel sizes of the convolutions, in tokens. */
+  readonly filter_sizes: readonly number[];
+  /** Filters of each kernel size. */
+  readonly num_filters: number;
+  /** The function behind the convolutions. */
+  readonly activation: string;
+  /** Dropout probability of the head while training. */
+  readonly dropout: number;
+  /** What pad positions do. */
+  readonly padding: Padding;
+  /** What is not trained. */
+  readonly freeze: Freeze;
+}
+
+/**
+ * A model's configuration: the content of the `config.json` that {@link BertCnn.savePretrained} writes,
+ * with the names that Hugging Face gives. Fields that play no part in the arithmetic are kept too.
+ */
+export interface BertCnnConfig {
+  /** Width of the hidden states. */
+  readonly hidden_size: number;
+  /** Layers of the encoder. */
+  readonly num_hidden_layers: number;
+  /** Attention heads of a layer. */
+  readonly num_attention_heads: number;
+  /** Width inside the feed-forward part of a layer. */
+  readonly intermediate_size: number;
+  /** Entries of the vocabulary. */
+  readonly vocab_size: number;
+  /** The longest sequence that has position embeddings, in tokens. */
+  readonly max_position_embeddings: number;
+  /** The labels by index. */
+  readonly id2label: Readonly<Record<string, string>>;
+  /** What the labels are. */
+  readonly problem_type: ProblemType;
+  /** What is this library's own. */
+  readonly bert_cnn: BertCnnSection;
+  /** Every other field of the file. */
+  readonly [field: string]: unknown;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/** The configuration in JSON text, as a frozen object. */
+export function readModelConfig(json: string): BertCnnConfig {
+  return deepFreeze(JSON.parse(json) as BertCnnConfig);
+}

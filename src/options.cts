@@ -1,0 +1,207 @@
+import {
+  abortSignal,
+  arrayOf,
+  boolean,
+  fraction,
+  milliseconds,
+  integer,
+  naturalNumber,
+  nonEmpty,
+  nonEmptyString,
+  nonNegativeNumber,
+  nullable,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  unexpected,
+  type Check,
+} from "./check.cjs";
+import { BertCnnError } from "./errors.cjs";
+import type { ProblemType } from "./labels.cjs";
+import type { ScoreFunction } from "./scores.cjs";
+
+/**
+ * Which of the three models: `"frozen"` trains the head only (kernel sizes 3, 4, 5), `"fine-tune"` trains
+ * BERT too (one kernel size, 3), `"max-over-time"` trains BERT too (kernel sizes 3, 4, 5).
+ */
+export type Variant = "frozen" | "fine-tune" | "max-over-time";
+
+/**
+ * What pad positions do. `"ignore"`: they take no part, and a row's logits do not depend on its batch
+ * mates. `"include"`: the arithmetic of the PyTorch prototype, which convolves over padding; each call is
+ * one batch.
+ */
+export type Padding = "ignore" | "include";
+
+/** What is not trained: `"encoder"` is all of BERT, which then runs in evaluation mode. */
+export type Freeze = "encoder" | "none";
+
+/** Where a model computes. `"auto"` is the first CUDA device, else the CPU. */
+export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
+
+/**
+ * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to dropout, padding,
+ * freeze) comes from the directory where it was written by {@link BertCnn.savePretrained}, else from the
+ * defaults named here.
+ */
+export interface BertCnnOptions {
+  /** Default `"frozen"`. */
+  variant?: Variant | undefined;
+  /** The labels' names, in the order of the logits. Default `LABEL_0`, `LABEL_1`, ... */
+  labels?: readonly string[] | undefined;
+  /** The number of labels, where names do not matter. Default that of `config.json`, else 2. */
+  numLabels?: number | undefined;
+  /** Default that of `config.json`, else `"single_label_classification"`. */
+  problemType?: ProblemType | undefined;
+  /** Kernel sizes of the convolutions, in tokens. Default by variant. */
+  filterSizes?: readonly number[] | undefined;
+  /** Filters of each kernel size. Default 100. */
+  numFilters?: number | undefined;
+  /** Dropout probability of the head while training. Default 0.5. */
+  dropout?: number | undefined;
+  /** Default `"ignore"`. */
+  padding?: Padding | undefined;
+  /** Default by variant: `"encoder"` for `"frozen"`, else `"none"`. */
+  freeze?: Freeze | undefined;
+  /** Default `"auto"`. */
+  device?: Device | undefined;
+  /** The precision that the model computes in. Default `"float32"`. */
+  dtype?: "float32" | undefined;
+  /**
+   * Tokens of a text, special tokens included, beyond which it is truncated. Default: the smaller of the
+   * tokenizer's `model_max_length` and the model's `max_position_embeddings`.
+   */
+  maxLength?: number | undefined;
+  /** Of new weights and of dropout; from 0 to 2^53 - 1. Default: drawn by the system. */
+  seed?: number | undefined;
+  /** Threads of one operation on the CPU. Default: one a core. */
+  threads?: number | undefined;
+  /** Tokens that one batch may hold. */
+  maxBatchTokens?: number | undefined;
+  /** Rows that may wait; beyond it calls are refused with `ERR_QUEUE_FULL`. */
+  maxQueueRows?: number | undefined;
+  /** Stops loading; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link BertCnn.predict}. */
+export interface PredictOptions {
+  /** Drops the call; its promise rejects with the signal's reason at once. */
+  signal?: AbortSignal | undefined;
+  /** Milliseconds after which the call is dropped with `ERR_TIMEOUT`. Default: none. */
+  timeout?: number | undefined;
+  /** An integer; calls of a higher priority are computed first. Default 0. */
+  priority?: number | undefined;
+}
+
+/** Options of {@link BertCnn.classify}. */
+export interface ClassifyOptions extends PredictOptions {
+  /** How many labels to give for each text, best first; `null` for all. Default 1, for regression all. */
+  topK?: number | null | undefined;
+  /** What turns logits into scores. Default by problem type: softmax, sigmoid, and none for regression. */
+  functionToApply?: ScoreFunction | undefined;
+}
+
+/** Options of {@link BertCnn.configureTraining}: AdamW, cross entropy, BCE with logits or MSE. */
+export interface TrainingOptions {
+  /** Of the encoder. Default 5e-5. */
+  learningRate?: number | undefined;
+  /** Of the convolutions and the classifier. Default 1e-3. */
+  headLearningRate?: number | undefined;
+  /** Not applied to biases and layer norms. Default 0.01. */
+  weightDecay?: number | undefined;
+  /** Decay of the mean of gradients. Default 0.9. */
+  beta1?: number | undefined;
+  /** Decay of the mean of squared gradients. Default 0.999. */
+  beta2?: number | undefined;
+  /** Added to the denominator. Default 1e-8. */
+  epsilon?: number | undefined;
+  /** Global norm that gradients are clipped to; 0: no clipping. Default 1. */
+  maxGradNorm?: number | undefined;
+}
+
+/** Options of {@link BertCnn.trainStep}. */
+export interface StepOptions {
+  /**
+   * Drops the step; its promise rejects with the signal's reason and the model is as before. A step that
+   * was already taken when the signal came resolves as usual.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link BertCnn.loadStateDict}. */
+export interface LoadStateDictOptions {
+  /** Whether a missing or unexpected name is an error. Default true. */
+  strict?: boolean | undefined;
+}
+
+const device: Check<Device> = (value, name) => {
+  if (typeof value === "string" && /^(auto|cpu|cuda|cuda:\d+)$/.test(value)) return value as Device;
+  throw unexpected('"auto", "cpu", "cuda" or "cuda:N"', name, value);
+};
+
+const labels: Check<readonly string[]> = (value, name) => {
+  const names = nonEmpty(arrayOf(nonEmptyString, "array of strings"), "at least one label")(
+    value,
+    name,
+  );
+  const twice = names.find((label, i) => names.indexOf(label) !== i);
+  if (twice !== undefined) {
+    throw new BertCnnError(
+      "ERR_INVALID_ARGUMENT",
+      `Expected different labels in ${name} but it holds ${JSON.stringify(twice)} twice`,
+    );
+  }
+  return names;
+};
+
+/** For {@link shaped}: the names and checks of {@link BertCnnOptions}. */
+export const loadShape = {
+  variant: oneOf("frozen", "fine-tune", "max-over-time"),
+  labels,
+  numLabels: positiveInteger,
+  problemType: oneOf("single_label_classification", "multi_label_classification", "regression"),
+  filterSizes: nonEmpty(
+    arrayOf(positiveInteger, "array of positive integers"),
+    "at least one kernel size",
+  ),
+  numFilters: positiveInteger,
+  dropout: fraction,
+  padding: oneOf("ignore", "include"),
+  freeze: oneOf("encoder", "none"),
+  device,
+  dtype: oneOf("float32"),
+  maxLength: positiveInteger,
+  seed: naturalNumber,
+  threads: positiveInteger,
+  maxBatchTokens: positiveInteger,
+  maxQueueRows: positiveInteger,
+  signal: abortSignal,
+};
+
+/** For {@link shaped}: the names and checks of {@link PredictOptions}. */
+export const predictShape = { signal: abortSignal, timeout: milliseconds, priority: integer };
+
+/** For {@link shaped}: the names and checks of {@link ClassifyOptions}. */
+export const classifyShape = {
+  ...predictShape,
+  topK: nullable(positiveInteger),
+  functionToApply: oneOf("softmax", "sigmoid", "none"),
+};
+
+/** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
+export const trainingShape = {
+  learningRate: nonNegativeNumber,
+  headLearningRate: nonNegativeNumber,
+  weightDecay: nonNegativeNumber,
+  beta1: fraction,
+  beta2: fraction,
+  epsilon: positiveNumber,
+  maxGradNorm: nonNegativeNumber,
+};
+
+/** For {@link shaped}: the names and checks of {@link StepOptions}. */
+export const stepShape = { signal: abortSignal };
+
+/** For {@link shaped}: the names and checks of {@link LoadStateDictOptions}. */
+export const loadStateDictShape = { strict: boolean };

@@ -1,0 +1,207 @@
+import { types } from "node:util";
+
+import {
+  boolean,
+  naturalNumber,
+  positiveInteger,
+  shaped,
+  string,
+  strings,
+  unexpected,
+} from "./check.cjs";
+import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import { nativeModule } from "./native-module.cjs";
+import type { NativeEncoding, NativeTokenizer } from "./native.cjs";
+import { readDirectory } from "./paths.cjs";
+
+/** How texts are turned into tokens. */
+export interface EncodingOptions {
+  /** Whether `[CLS]` and `[SEP]` are put around. Default true. */
+  addSpecialTokens?: boolean | undefined;
+  /** Tokens, special ones included, beyond which a text is truncated. Default: no limit. */
+  maxLength?: number | undefined;
+}
+
+/** Options of {@link Tokenizer.encode}. */
+export interface EncodeOptions extends EncodingOptions {
+  /** A second text, for models that take pairs. */
+  textPair?: string | undefined;
+}
+
+/** Options of {@link Tokenizer.encodeBatch}. */
+export interface EncodeBatchOptions extends EncodingOptions {
+  /** The second texts, as many as there are texts. */
+  textPairs?: readonly string[] | undefined;
+}
+
+/** Options of {@link Tokenizer.decode}. */
+export interface DecodeOptions {
+  /** Whether `[CLS]`, `[SEP]` and the like are left out. Default false. */
+  skipSpecialTokens?: boolean | undefined;
+}
+
+/** The tokens of one text or pair. */
+export interface Encoding {
+  /** `[tokens]`, ids of the vocabulary. */
+  ids: Int32Array;
+  /** `[tokens]`, 0 for the first text and 1 for the second. */
+  tokenTypeIds: Int32Array;
+  /** `[tokens]`, 1 for special tokens. */
+  specialTokensMask: Uint8Array;
+  /**
+   * `[2 * tokens]`: start and end of each token in its own text, so that `text.slice(start, end)` is where
+   * it came from; 0 and 0 for special tokens.
+   */
+  offsets: Int32Array;
+  /** Whether tokens were cut off. */
+  truncated: boolean;
+}
+
+const encodingShape = { addSpecialTokens: boolean, maxLength: positiveInteger };
+const encodeShape = { ...encodingShape, textPair: string };
+const encodeBatchShape = { ...encodingShape, textPairs: strings };
+const decodeShape = { skipSpecialTokens: boolean };
+
+function toEncoding({
+  ids,
+  typeIds,
+  specialTokensMask,
+  offsets,
+  truncated,
+}: NativeEncoding): Encoding {
+  return {
+    ids: new Int32Array(ids),
+    tokenTypeIds: new Int32Array(typeIds),
+    specialTokensMask: new Uint8Array(specialTokensMask),
+    offsets: new Int32Array(offsets),
+    truncated,
+  };
+}
+
+function readIds(value: unknown, name: string): Int32Array {
+  if (types.isInt32Array(value)) return value;
+  if (!Array.isArray(value)) throw unexpected("Int32Array or array of ids", name, value);
+  const ids = new Int32Array(value.length);
+  for (let i = 0; i < value.length; i++) ids[i] = readId(value[i], `${name}[${String(i)}]`);
+  return ids;
+}
+
+function readId(value: unknown, name: string): number {
+  const id = naturalNumber(value, name);
+  if (id > 0x7fffffff) throw unexpected("integer in the range of int32", name, value);
+  return id;
+}
+
+/** What the addon throws, as an error of this library. */
+function native<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toBertCnnError(error);
+  }
+}
+
+/**
+ * BERT's WordPiece tokenizer, with the ids and offsets of Hugging Face's. A model has its own inside; this
+ * class is for those who want to see or make tokens themselves.
+ *
+ * @example
+ * ```ts
+ * const tokenizer = await Tokenizer.fromPretrained("./my-model");
+ * const { ids } = tokenizer.encode("Hello world");
+ * tokenizer.decode(ids); // "[CLS] hello world [SEP]"
+ * ```
+ */
+export class Tokenizer {
+  /** The number of entries of the vocabulary. */
+  readonly vocabSize: number;
+  /** The `model_max_length` of the tokenizer's files, in tokens; `null` where they name none. */
+  readonly modelMaxLength: number | null;
+  readonly #native: NativeTokenizer;
+
+  private constructor(native: NativeTokenizer) {
+    this.#native = native;
+    this.vocabSize = native.vocabSize;
+    this.modelMaxLength = native.modelMaxLength;
+  }
+
+  /**
+   * Reads a tokenizer from a directory with `vocab.txt` and `tokenizer_config.json`, or with a WordPiece
+   * `tokenizer.json`.
+   *
+   * @param source - path of the directory
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_TOKENIZER_FORMAT`,
+   * `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`
+   */
+  static async fromPretrained(source: string): Promise<Tokenizer> {
+    const directory = await readDirectory(source, "source");
+    try {
+      return new Tokenizer(await nativeModule().loadTokenizer(directory));
+    } catch (error) {
+      throw toBertCnnError(error);
+    }
+  }
+
+  /**
+   * The tokens of one text, at once on the JavaScript thread.
+   *
+   * @param text - lone surrogates are treated as U+FFFD
+   * @param options - special tokens, truncation, a second text
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
+   */
+  encode(text: string, options?: EncodeOptions): Encoding {
+    const { textPair, ...rest } = shaped(options, "options", encodeShape);
+    const first = string(text, "text");
+    return toEncoding(native(() => this.#native.encode(first, textPair ?? null, rest)));
+  }
+
+  /**
+   * The tokens of many texts, off the JavaScript thread.
+   *
+   * @param texts - the texts
+   * @param options - special tokens, truncation, second texts
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
+   */
+  async encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): Promise<Encoding[]> {
+    const { textPairs, ...rest } = shaped(options, "options", encodeBatchShape);
+    const first = strings(texts, "texts");
+    if (textPairs !== undefined && textPairs.length !== first.length) {
+      throw new BertCnnError(
+        "ERR_INVALID_ARGUMENT",
+        `Expected ${String(first.length)} texts in options.textPairs, as many as in texts, ` +
+          `but received ${String(textPairs.length)}`,
+      );
+    }
+    try {
+      const encodings = await this.#native.encodeBatch(first, textPairs ?? null, rest);
+      return Array.from(encodings, toEncoding);
+    } catch (error) {
+      throw toBertCnnError(error);
+    }
+  }
+
+  /**
+   * The text of tokens, as far as they hold it: what lower-casing and cleaning took away stays away.
+   *
+   * @param ids - ids of the vocabulary
+   * @param options - whether special tokens are left out
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` for an id that is not in the vocabulary
+   */
+  decode(ids: Int32Array | readonly number[], options?: DecodeOptions): string {
+    const { skipSpecialTokens = false } = shaped(options, "options", decodeShape);
+    const read = readIds(ids, "ids");
+    return native(() => this.#native.decode(read, skipSpecialTokens));
+  }
+
+  /** The id of a token, or `null` where the vocabulary has no such token. */
+  tokenToId(token: string): number | null {
+    const read = string(token, "token");
+    return native(() => this.#native.tokenToId(read));
+  }
+
+  /** The token of an id, or `null` where the vocabulary has no such id. */
+  idToToken(id: number): string | null {
+    const read = readId(id, "id");
+    return native(() => this.#native.idToToken(read));
+  }
+}
