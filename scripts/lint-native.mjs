@@ -2,17 +2,17 @@
 //
 //   npm run lint:native [-- --format-only] [FILE ...]     FILE: only these, e.g. native/text/tokenizer.cc
 //
-// clang-tidy reads compile_commands.json, which `npm run setup` leaves in build/cmake. It parses ATen for most
-// files, so the whole takes minutes; name files to be quick.
+// clang-tidy parses ATen for most files, so the whole takes minutes; name files to be quick.
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 
-const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const BUILD = path.join(ROOT, "build", "cmake");
+import { setUp } from "./setup.mjs";
+import { requireFromHere, root } from "./setup/project.mjs";
+
+const BUILD = path.join(root, "build-lint"); // configured for its compile_commands.json, never built
 const OUTPUT_LIMIT = 64 * 2 ** 20; // bytes; one broken header is reported by every file that includes it
 const execute = promisify(execFile);
 
@@ -42,7 +42,7 @@ async function checkFormat() {
 
 /** @returns {Promise<number>} files with findings */
 async function checkTidy() {
-  const files = builtFiles().filter(isWanted);
+  const files = (await builtFiles()).filter(isWanted);
   const { failed, seconds } = await checkEach(files, "clang-tidy", ["--quiet", "-p", BUILD]);
   console.log(`clang-tidy: ${files.length} files, ${failed} with findings, ${seconds} s`);
   return failed;
@@ -53,26 +53,30 @@ function cppFiles() {
   const listed = execFileSync(
     "git",
     ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.cc", "*.h"],
-    { cwd: ROOT, encoding: "utf8" },
+    { cwd: root, encoding: "utf8" },
   );
   return listed
     .split("\0")
     .filter((file) => file !== "")
-    .map((file) => path.join(ROOT, file))
+    .map((file) => path.join(root, file))
     .filter((file) => existsSync(file));
 }
 
-/** What the addon is built from, without the files that cmake-js adds. */
-function builtFiles() {
-  const database = path.join(BUILD, "compile_commands.json");
-  if (!existsSync(database)) {
-    throw new Error(`${database} is missing: run 'npm run setup', which builds the addon there`);
-  }
+/** What the addon is built from, without the files that cmake-js would add. */
+async function builtFiles() {
+  const { directory: libtorch } = await setUp();
+  const folderOf = (/** @type {string} */ name) =>
+    path.dirname(requireFromHere.resolve(`${name}/package.json`));
+  const definitions = {
+    BERTCNN_LIBTORCH: libtorch,
+    BERTCNN_NODE_ADDON_API: folderOf("node-addon-api"),
+    CMAKE_JS_INC: path.join(folderOf("node-api-headers"), "include"),
+  };
+  const defined = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+  await execute("cmake", ["-S", root, "-B", BUILD, ...defined]);
   /** @type {{ directory: string, file: string }[]} */
-  const entries = JSON.parse(readFileSync(database, "utf8"));
-  return entries
-    .map(({ directory, file }) => path.resolve(directory, file))
-    .filter((file) => ["native", "binding"].includes(path.relative(ROOT, file).split(path.sep)[0]));
+  const entries = JSON.parse(readFileSync(path.join(BUILD, "compile_commands.json"), "utf8"));
+  return entries.map(({ directory, file }) => path.resolve(directory, file));
 }
 
 /**
@@ -88,13 +92,13 @@ async function checkEach(files, program, args) {
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       try {
-        await execute(program, [...args, file], { cwd: ROOT, maxBuffer: OUTPUT_LIMIT });
+        await execute(program, [...args, file], { cwd: root, maxBuffer: OUTPUT_LIMIT });
       } catch (error) {
         if (error.code === "ENOENT") {
           throw new Error(`${program} is missing. To install: apt-get install -y ${program}`);
         }
         ++failed;
-        console.log(`${path.relative(ROOT, file)}\n${error.stdout}${withoutCounts(error.stderr)}`);
+        console.log(`${path.relative(root, file)}\n${error.stdout}${withoutCounts(error.stderr)}`);
       }
     }
   };
