@@ -81,6 +81,8 @@ class ModelCompute final : public Compute {
 
  private:
   struct State;
+  struct Batch;
+  Batch make_batch(const Input& input);
   explicit ModelCompute(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

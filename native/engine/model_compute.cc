@@ -1,0 +1,432 @@
+#include "engine/model_compute.h"
+
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <random>
+#include <utility>
+
+#include "checkpoint/atomic_directory.h"
+#include "checkpoint/checkpoint.h"
+#include "engine/input_rows.h"
+#include "error.h"
+#include "json.h"
+#include "kernels/packed_batch.h"
+#include "model/bert_cnn.h"
+#include "model/device.h"
+#include "model/weights.h"
+#include "text/tokenizer.h"
+#include "training/targets.h"
+#include "training/trainer.h"
+
+namespace bertcnn::engine {
+
+namespace fs = std::filesystem;
+
+struct ModelCompute::State {
+  State(model::BertCnnConfig config, at::Device device, at::Generator model_generator)
+      : model(std::move(config), device), generator(std::move(model_generator)) {}
+
+  model::BertCnn model;
+  at::Generator generator;  // of dropout
+  std::optional<text::Tokenizer> tokenizer;
+  std::string directory;
+  int64_t max_length = 0;
+  ModelInfo info;
+  std::unique_ptr<training::Trainer> trainer;
+};
+
+namespace {
+
+/// Runs `work` and turns what libtorch throws into an Error.
+template <typename Work>
+auto translating_errors(Work&& work) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError& error) {
+    fail("ERR_OUT_OF_MEMORY", error.what_without_backtrace());
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    // What the CPU's allocator says has no type of its own.
+    const bool memory = message.find("can't allocate memory") != std::string::npos;
+    fail(memory ? "ERR_OUT_OF_MEMORY" : "ERR_INTERNAL", message);
+  }
+}
+
+std::string read_file(const fs::path& path, const char* hint) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("ERR_FILE_NOT_FOUND", "Could not open '", path.string(), "'. ", hint);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+model::ConfigOverrides overrides_of(const LoadOptions& options) {
+  return {options.variant,      options.problem_type, options.padding,
+          options.freeze,       options.labels,       options.num_labels,
+          options.filter_sizes, options.num_filters,  options.dropout};
+}
+
+void check_dtype(const std::string& dtype) {
+  if (dtype != "float32" && dtype != "auto") {
+    fail("ERR_INVALID_ARGUMENT", "Expected 'float32' or 'auto' for dtype but received '", dtype,
+         "'.");
+  }
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+std::optional<text::Tokenizer> load_tokenizer(const fs::path& directory) {
+  // Without a tokenizer a model still takes token ids.
+  if (!fs::exists(directory / "tokenizer.json") && !fs::exists(directory / "vocab.txt")) {
+    return std::nullopt;
+  }
+  return text::Tokenizer::from_directory(directory.string());
+}
+
+int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& bert,
+                          const std::optional<text::Tokenizer>& tokenizer) {
+  constexpr int64_t kSpecialTokens = 2;
+  const int64_t most = bert.max_position_embeddings;
+  if (options.max_length) {
+    if (*options.max_length < kSpecialTokens || *options.max_length > most) {
+      fail("ERR_INVALID_ARGUMENT", "Expected an integer from ", kSpecialTokens, " to ", most,
+           " (max_position_embeddings) for maxLength but received ", *options.max_length, ".");
+    }
+    return *options.max_length;
+  }
+  const auto own = tokenizer ? tokenizer->model_max_length() : std::nullopt;
+  return own ? std::clamp(*own, std::min(kSpecialTokens, most), most) : most;
+}
+
+LoadReport report_of(const model::Mismatches& mismatches) {
+  return {mismatches.missing, mismatches.unexpected, {}};
+}
+
+/// Draws what the checkpoint did not hold, as far as loading allows it to be missing.
+void initialize_missing(model::BertCnn& model, LoadReport& report, at::Generator& generator) {
+  if (report.missing.empty()) return;
+  const auto head = [](const std::string& name) { return !name.starts_with("bert."); };
+  if (std::any_of(report.missing.begin(), report.missing.end(), head)) {
+    model.initialize_head(generator);
+  }
+  if (!std::all_of(report.missing.begin(), report.missing.end(), head)) {
+    model.initialize_pooler(generator);
+  }
+  report.initialized = report.missing;
+}
+
+kernels::PackedBatch pack(std::span<const TokenRow* const> rows, at::Device device) {
+  kernels::PackedBatchBuilder builder;
+  for (const TokenRow* row : rows) {
+    builder.add(row->input_ids, row->token_type_ids, row->position_ids);
+  }
+  return builder.build(device);
+}
+
+/// Rows of one length, pad positions included (`padding: "include"`).
+kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
+  kernels::PackedBatchBuilder builder;
+  std::vector<int32_t> positions(batch.length);
+  std::iota(positions.begin(), positions.end(), 0);
+  const std::vector<int32_t> zeros(batch.length, 0);
+  const std::vector<int32_t> ones(batch.length, 1);
+  const auto part = [&](const std::vector<int32_t>& values, const std::vector<int32_t>& otherwise,
+                        int64_t row) {
+    return values.empty() ? std::span<const int32_t>(otherwise)
+                          : std::span(values).subspan(row * batch.length, batch.length);
+  };
+  for (int64_t row = 0; row < batch.rows; ++row) {
+    builder.add(part(batch.input_ids, zeros, row), part(batch.token_type_ids, zeros, row), positions,
+                part(batch.attention_mask, ones, row));
+  }
+  return builder.build(device);
+}
+
+InputLimits limits_of(const model::BertCnnConfig& config) {
+  return {config.bert.vocab_size, config.bert.type_vocab_size, config.bert.max_position_embeddings,
+          config.largest_filter()};
+}
+
+at::Tensor targets_of(const Labels& labels, int64_t rows, const model::BertCnnConfig& config,
+                      at::Device device) {
+  const auto* classes = std::get_if<std::vector<int64_t>>(&labels);
+  if ((config.problem_type == model::ProblemType::single_label) != (classes != nullptr)) {
+    fail("ERR_INVALID_LABELS", "Expected ", classes ? "numbers" : "class indices",
+         " as labels, since the problem type is ", model::name_of(config.problem_type), ".");
+  }
+  if (classes) return training::class_targets(*classes, rows, config.num_labels(), device);
+  return training::float_targets(std::get<std::vector<float>>(labels), rows, config.num_labels(),
+                                 config.problem_type == model::ProblemType::multi_label, device);
+}
+
+void check_training_options(const training::TrainingOptions& options) {
+  const auto check = [](double value, double most, const char* name) {
+    if (!(value >= 0 && value <= most)) {
+      fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to ", most, " for ", name,
+           " but received ", value, ".");
+    }
+  };
+  constexpr double kLarge = 1e6;
+  check(options.learning_rate, kLarge, "learningRate");
+  check(options.head_learning_rate, kLarge, "headLearningRate");
+  check(options.weight_decay, kLarge, "weightDecay");
+  check(options.max_grad_norm, std::numeric_limits<double>::max(), "maxGradNorm");
+  check(options.epsilon, kLarge, "epsilon");
+  check(options.beta1, std::nextafter(1.0, 0.0), "beta1");
+  check(options.beta2, std::nextafter(1.0, 0.0), "beta2");
+}
+
+// ---- results
+
+std::vector<float> to_vector(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.to(at::kCPU).contiguous();
+  const float* data = host.const_data_ptr<float>();
+  return {data, data + host.numel()};
+}
+
+at::Tensor probabilities_of(const at::Tensor& logits, model::ProblemType problem_type) {
+  return problem_type == model::ProblemType::single_label ? at::softmax(logits, -1)
+                                                          : at::sigmoid(logits);
+}
+
+}  // namespace
+
+// ---- loading
+
+std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options) {
+  return translating_errors([&] {
+    check_dtype(options.dtype);
+    model::use_threads(options.threads.value_or(0));
+    const at::Device device = model::find_device(options.device);
+    const fs::path directory = options.directory;
+    const std::string config_path = (directory / "config.json").string();
+    const json::Value config_json =
+        json::parse(read_file(config_path, "Expected a directory with BERT's config.json."),
+                    config_path);
+    const auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
+
+    const uint64_t seed = options.seed.value_or(random_seed());
+    auto state =
+        std::make_unique<State>(config, device, model::make_generator(device, seed));
+    state->directory = options.directory;
+    state->tokenizer = load_tokenizer(directory);
+    state->max_length = choose_max_length(options, config.bert, state->tokenizer);
+
+    const auto source = checkpoint::Checkpoint::open(options.directory);
+    LoadReport report = report_of(model::load_weights(
+        state->model, source, config.has_head ? model::Matching::whole : model::Matching::encoder));
+    at::Generator initializer = model::make_generator(at::kCPU, seed);
+    initialize_missing(state->model, report, initializer);
+
+    ModelInfo& info = state->info;
+    info.config = json::write(config.to_json());
+    info.labels = config.labels;
+    info.problem_type = model::name_of(config.problem_type);
+    info.device = device.str();
+    info.dtype = "float32";
+    info.max_length = state->max_length;
+    for (const auto& parameter : state->model.parameters()) {
+      info.parameter_count += parameter.tensor.numel();
+    }
+    info.report = std::move(report);
+    return std::unique_ptr<ModelCompute>(new ModelCompute(std::move(state)));
+  });
+}
+
+ModelCompute::ModelCompute(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ModelCompute::~ModelCompute() = default;
+
+const ModelInfo& ModelCompute::info() const { return state_->info; }
+
+int64_t ModelCompute::labels() const { return state_->model.config().num_labels(); }
+
+bool ModelCompute::has_probabilities() const {
+  return state_->model.config().problem_type != model::ProblemType::regression;
+}
+
+bool ModelCompute::call_is_batch() const {
+  return state_->model.config().padding == model::Padding::include;
+}
+
+// ---- rows
+
+TokenRow ModelCompute::prepare(const Input& input, int64_t row) {
+  const InputLimits limits = limits_of(state_->model.config());
+  if (const auto* tokens = std::get_if<TokenBatch>(&input)) return take_row(*tokens, row, limits);
+  if (!state_->tokenizer) {
+    fail("ERR_INVALID_INPUT", "'", state_->directory,
+         "' has no tokenizer (tokenizer.json or vocab.txt), so the model takes token ids only.");
+  }
+  text::EncodeOptions options;
+  options.max_length = static_cast<size_t>(state_->max_length);
+  options.offsets = false;
+  const auto& texts = std::get<std::vector<std::string>>(input);
+  text::Encoding encoding = state_->tokenizer->encode(texts[row], options);
+  TokenRow result;
+  result.input_ids = std::move(encoding.ids);
+  result.token_type_ids = std::move(encoding.type_ids);
+  result.position_ids.resize(result.input_ids.size());
+  std::iota(result.position_ids.begin(), result.position_ids.end(), 0);
+  result.truncated = encoding.truncated;
+  check_row(result, row, limits);
+  return result;
+}
+
+/// A whole call, as the model's padding mode wants it.
+struct ModelCompute::Batch {
+  kernels::PackedBatch packed;
+  std::vector<uint8_t> truncated;  // [rows]
+};
+
+ModelCompute::Batch ModelCompute::make_batch(const Input& input) {
+  const InputLimits limits = limits_of(state_->model.config());
+  const at::Device device = state_->model.device();
+  if (const auto* tokens = std::get_if<TokenBatch>(&input); tokens && call_is_batch()) {
+    check_padded(*tokens, limits);
+    return {pack_padded(*tokens, device), std::vector<uint8_t>(tokens->rows, 0)};
+  }
+  Batch batch;
+  std::vector<TokenRow> rows;
+  for (int64_t row = 0; row < row_count(input); ++row) {
+    rows.push_back(prepare(input, row));
+    batch.truncated.push_back(rows.back().truncated ? 1 : 0);
+  }
+  if (call_is_batch()) {
+    const TokenBatch tokens = pad(rows, state_->tokenizer->pad_token_id());
+    check_padded(tokens, limits);
+    batch.packed = pack_padded(tokens, device);
+  } else {
+    std::vector<const TokenRow*> pointers;
+    for (const TokenRow& row : rows) pointers.push_back(&row);
+    batch.packed = pack(pointers, device);
+  }
+  return batch;
+}
+
+// ---- predicting
+
+void ModelCompute::predict(std::span<const TokenRow* const> rows,
+                           std::span<const RowOutput> outputs, const CancelCheck& cancelled) {
+  translating_errors([&] {
+    const c10::InferenceMode inference;
+    const auto packed = pack(rows, state_->model.device());
+    const at::Tensor logits = state_->model.forward(packed, {false, state_->generator, cancelled});
+    const std::vector<float> values = to_vector(logits);
+    const std::vector<float> shares =
+        has_probabilities()
+            ? to_vector(probabilities_of(logits, state_->model.config().problem_type))
+            : std::vector<float>();
+    const int64_t width = labels();
+    for (size_t row = 0; row < rows.size(); ++row) {
+      std::copy_n(values.begin() + row * width, width, outputs[row].logits);
+      if (!shares.empty()) {
+        std::copy_n(shares.begin() + row * width, width, outputs[row].probabilities);
+      }
+    }
+  });
+}
+
+Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
+  return translating_errors([&] {
+    const c10::InferenceMode inference;
+    Batch batch = make_batch(input);
+    const at::Tensor logits =
+        state_->model.forward(batch.packed, {false, state_->generator, cancelled});
+    Prediction prediction;
+    prediction.rows = batch.packed.sequences();
+    prediction.labels = labels();
+    prediction.logits = to_vector(logits);
+    if (has_probabilities()) {
+      prediction.probabilities =
+          to_vector(probabilities_of(logits, state_->model.config().problem_type));
+    }
+    prediction.truncated = std::move(batch.truncated);
+    return prediction;
+  });
+}
+
+// ---- training
+
+void ModelCompute::configure_training(const training::TrainingOptions& options) {
+  check_training_options(options);
+  translating_errors([&] {
+    state_->trainer =
+        std::make_unique<training::Trainer>(state_->model, options, state_->generator);
+  });
+}
+
+StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {
+  return translating_errors([&] {
+    if (!state_->trainer) {
+      fail("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining before the first trainStep.");
+    }
+    const int64_t rows = row_count(request.input);
+    if (rows == 0) fail("ERR_INVALID_INPUT", "Expected at least one row to train on.");
+    const model::BertCnn& model = state_->model;
+    const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
+    const Batch batch = make_batch(request.input);
+    const training::TrainerStep step = state_->trainer->step(batch.packed, targets, cancelled);
+    StepResult result;
+    result.step = step.step;
+    result.loss = step.loss;
+    result.rows = rows;
+    result.labels = labels();
+    result.logits = to_vector(step.logits);
+    result.learning_rates = state_->trainer->learning_rates();
+    result.grad_norm = step.grad_norm;
+    return result;
+  });
+}
+
+// ---- saving
+
+void ModelCompute::save_pretrained(const std::string& directory) {
+  translating_errors([&] {
+    checkpoint::AtomicDirectory target(directory);
+    const model::SavedWeights weights = model::save_weights(state_->model);
+    checkpoint::write_safetensors(target.path("model.safetensors"), weights.tensors,
+                                  {{"format", "pt"}});
+    target.write("config.json", state_->info.config + "\n");
+    if (state_->tokenizer) {
+      for (const text::SourceFile& file : state_->tokenizer->files()) {
+        target.write(file.name, file.bytes);
+      }
+    }
+    target.commit();
+  });
+}
+
+LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
+  return translating_errors([&] {
+    const auto source = checkpoint::Checkpoint::open(file);
+    return report_of(model::load_weights(
+        state_->model, source, strict ? model::Matching::strict : model::Matching::lenient));
+  });
+}
+
+void ModelCompute::save_state_dict(const std::string& file) {
+  translating_errors([&] {
+    const model::SavedWeights weights = model::save_weights(state_->model);
+    if (file.ends_with(".safetensors")) {
+      checkpoint::write_safetensors(file, weights.tensors, {{"format", "pt"}});
+    } else if (file.ends_with(".pt") || file.ends_with(".pth") || file.ends_with(".bin")) {
+      checkpoint::write_pytorch(file, weights.tensors);
+    } else {
+      fail("ERR_INVALID_ARGUMENT",
+           "Expected a file name that ends in .safetensors, .pt, .pth or .bin but received '", file,
+           "'.");
+    }
+  });
+}
+
+}  // namespace bertcnn::engine

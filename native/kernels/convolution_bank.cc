@@ -1,0 +1,109 @@
+#include "kernels/convolution_bank.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv1d.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/segment_reduce.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace bertcnn::kernels {
+namespace {
+
+/// Where the sequences lie once each has room for the largest kernel. Slot b holds sequence b and, if
+/// it is shorter than the largest kernel, zero vectors behind it.
+struct Slots {
+  std::vector<int64_t> offsets = {0};  // [B + 1]
+  bool extended = false;               // some sequence is shorter than the largest kernel
+};
+
+Slots make_slots(const PackedBatch& batch, int64_t largest_kernel) {
+  Slots slots;
+  for (int64_t b = 0; b < batch.sequences(); ++b) {
+    const int64_t length = std::max(batch.length(b), largest_kernel);
+    slots.extended |= length != batch.length(b);
+    slots.offsets.push_back(slots.offsets.back() + length);
+  }
+  return slots;
+}
+
+/// [T, H] -> [T', H], T' the end of the last slot
+at::Tensor spread(const at::Tensor& hidden, const PackedBatch& batch, const Slots& slots) {
+  if (!slots.extended) return hidden;
+  std::vector<int64_t> source;  // row T is the zero vector
+  source.reserve(slots.offsets.back());
+  for (int64_t b = 0; b < batch.sequences(); ++b) {
+    for (int64_t t = batch.offsets[b]; t < batch.offsets[b + 1]; ++t) source.push_back(t);
+    source.resize(slots.offsets[b + 1], batch.tokens());
+  }
+  const at::Tensor zero = at::zeros({1, hidden.size(1)}, hidden.options());
+  return at::cat({hidden, zero}).index_select(0, to_tensor(source, hidden.device()));
+}
+
+/// What max over time looks at, for one kernel size. The convolution runs over the slots as if they were
+/// one text, so windows that reach into the next slot, or behind the one window of a short sequence,
+/// have to be left out.
+struct Windows {
+  std::vector<int64_t> lengths;  // [B], windows from slot b's start to slot b + 1's, those included
+  std::vector<uint8_t> outside;  // [N], 1 for each window to leave out
+};
+
+Windows make_windows(const PackedBatch& batch, const Slots& slots, int64_t kernel_size) {
+  Windows windows;
+  const int64_t total = slots.offsets.back() - kernel_size + 1;
+  windows.outside.assign(total, 1);
+  for (int64_t b = 0; b < batch.sequences(); ++b) {
+    const int64_t start = slots.offsets[b];
+    const int64_t count = std::max<int64_t>(batch.length(b) - kernel_size + 1, 1);
+    std::fill_n(windows.outside.begin() + start, count, uint8_t{0});
+    windows.lengths.push_back(std::min(slots.offsets[b + 1], total) - start);
+  }
+  return windows;
+}
+
+/// x: [N, F] -> [B, F], the maximum over the windows of each sequence
+at::Tensor max_over_time(const at::Tensor& x, const Windows& windows) {
+  const at::Tensor outside = to_tensor(windows.outside, x.device()).unsqueeze(1);
+  const at::Tensor masked = x.masked_fill(outside, -std::numeric_limits<float>::infinity());
+  return at::segment_reduce(masked, "max", to_tensor(windows.lengths, x.device()));
+}
+
+}  // namespace
+
+ConvolutionBank::ConvolutionBank(int64_t hidden_size, std::vector<int64_t> kernel_sizes,
+                                 int64_t filters, const at::TensorOptions& options) {
+  for (const int64_t kernel_size : kernel_sizes) {
+    largest_kernel_ = std::max(largest_kernel_, kernel_size);
+    convolutions_.push_back({kernel_size, at::zeros({filters, hidden_size, kernel_size}, options),
+                             at::zeros({filters}, options)});
+  }
+}
+
+at::Tensor ConvolutionBank::forward(const at::Tensor& hidden, const PackedBatch& batch) const {
+  const Slots slots = make_slots(batch, largest_kernel_);
+  // [T', H] -> [1, H, T'], as conv1d wants it
+  const at::Tensor time_last = spread(hidden, batch, slots).t().unsqueeze(0).contiguous();
+  std::vector<at::Tensor> features;
+  features.reserve(convolutions_.size());
+  for (const Convolution& convolution : convolutions_) {
+    // [1, F, N] -> [N, F]
+    const at::Tensor windows =
+        at::conv1d(time_last, convolution.weight, convolution.bias).squeeze(0).t().contiguous();
+    features.push_back(at::relu(
+        max_over_time(windows, make_windows(batch, slots, convolution.kernel_size))));
+  }
+  return at::cat(features, 1);
+}
+
+void ConvolutionBank::parameters(const std::vector<std::string>& prefixes,
+                                 ParameterList& list) const {
+  for (size_t i = 0; i < convolutions_.size(); ++i) {
+    list.push_back({prefixes[i] + "weight", convolutions_[i].weight});
+    list.push_back({prefixes[i] + "bias", convolutions_[i].bias});
+  }
+}
+
+}  // namespace bertcnn::kernels

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "kernels/forward_context.h"
+
+namespace bertcnn::kernels {
+
+/// Zeroes each element with probability `p` and divides the others by 1 - p while training; otherwise
+/// the identity. Unlike at::dropout it draws from the model's own generator.
+at::Tensor dropout(const at::Tensor& x, double p, const ForwardContext& context);
+
+}  // namespace bertcnn::kernels

@@ -1,0 +1,25 @@
+// What a forward pass has to know besides its input.
+#pragma once
+
+#include <ATen/core/Generator.h>
+
+#include <functional>
+
+#include "error.h"
+
+namespace bertcnn::kernels {
+
+/// Passed down the forward pass. `training` switches dropout on; its masks come from `generator`, which
+/// belongs to the model. `cancelled` is asked between layers.
+struct ForwardContext {
+  bool training = false;
+  at::Generator generator;
+  std::function<bool()> cancelled;
+
+  /// Throws ERR_CANCELLED once nobody waits for the result.
+  void check_cancelled() const {
+    if (cancelled && cancelled()) fail("ERR_CANCELLED", "The call was cancelled.");
+  }
+};
+
+}  // namespace bertcnn::kernels

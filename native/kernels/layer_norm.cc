@@ -1,0 +1,24 @@
+#include "kernels/layer_norm.h"
+
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+namespace bertcnn::kernels {
+
+LayerNorm::LayerNorm(int64_t size, double epsilon, const at::TensorOptions& options)
+    : size_(size),
+      epsilon_(epsilon),
+      weight_(at::ones({size}, options)),
+      bias_(at::zeros({size}, options)) {}
+
+at::Tensor LayerNorm::forward(const at::Tensor& x) const {
+  return at::layer_norm(x, {size_}, weight_, bias_, epsilon_);
+}
+
+void LayerNorm::parameters(const std::string& prefix, ParameterList& list) const {
+  list.push_back({prefix + "weight", weight_});
+  list.push_back({prefix + "bias", bias_});
+}
+
+}  // namespace bertcnn::kernels

@@ -1,0 +1,77 @@
+// BERT's encoder (Devlin et al., 2019), under the names of Hugging Face's BertModel.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/forward_context.h"
+#include "kernels/layer_norm.h"
+#include "kernels/linear.h"
+#include "kernels/packed_batch.h"
+#include "kernels/parameter.h"
+#include "model/bert_config.h"
+
+namespace bertcnn::model {
+
+/// Token, position and type embeddings, summed and normalized.
+class BertEmbeddings {
+ public:
+  BertEmbeddings(const BertConfig& config, const at::TensorOptions& options);
+  /// Returns `[T, H]`.
+  at::Tensor forward(const kernels::PackedBatch& batch,
+                     const kernels::ForwardContext& context) const;
+  void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+
+ private:
+  int64_t pad_token_id_;
+  double dropout_;
+  at::Tensor word_embeddings_;        // [vocabulary, H]
+  at::Tensor position_embeddings_;    // [positions, H]
+  at::Tensor token_type_embeddings_;  // [types, H]
+  kernels::LayerNorm layer_norm_;
+};
+
+/// Attention and feed-forward network, each with residual and layer norm behind it.
+class BertLayer {
+ public:
+  BertLayer(const BertConfig& config, const at::TensorOptions& options);
+  /// `[T, H] -> [T, H]`
+  at::Tensor forward(const at::Tensor& hidden, const kernels::PackedBatch& batch,
+                     const kernels::ForwardContext& context) const;
+  void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+
+ private:
+  int64_t heads_;
+  double dropout_;
+  double attention_dropout_;
+  kernels::Activation activation_;
+  kernels::Linear query_;
+  kernels::Linear key_;
+  kernels::Linear value_;
+  kernels::Linear attention_output_;
+  kernels::LayerNorm attention_layer_norm_;
+  kernels::Linear intermediate_;
+  kernels::Linear output_;
+  kernels::LayerNorm output_layer_norm_;
+};
+
+/// The encoder. Its pooler takes no part in the forward pass but is carried, since BertModel's state
+/// dict holds it.
+class Bert {
+ public:
+  Bert(const BertConfig& config, const at::TensorOptions& options);
+  /// The whole last hidden state, `[T, H]`.
+  at::Tensor forward(const kernels::PackedBatch& batch,
+                     const kernels::ForwardContext& context) const;
+  /// Appends every weight in the order of BertModel's state dict, the pooler's last.
+  void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+
+ private:
+  BertEmbeddings embeddings_;
+  std::vector<BertLayer> layers_;
+  kernels::Linear pooler_;
+};
+
+}  // namespace bertcnn::model

@@ -1,0 +1,247 @@
+#include "model/bert_cnn_config.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "error.h"
+#include "model/config_fields.h"
+
+namespace bertcnn::model {
+namespace {
+
+template <typename Enum, size_t N>
+using Names = std::array<std::pair<const char*, Enum>, N>;
+
+constexpr Names<Variant, 3> kVariants = {{{"frozen", Variant::frozen},
+                                          {"fine-tune", Variant::fine_tune},
+                                          {"max-over-time", Variant::max_over_time}}};
+constexpr Names<ProblemType, 3> kProblemTypes = {
+    {{"single_label_classification", ProblemType::single_label},
+     {"multi_label_classification", ProblemType::multi_label},
+     {"regression", ProblemType::regression}}};
+constexpr Names<Padding, 2> kPaddings = {
+    {{"ignore", Padding::ignore}, {"include", Padding::include}}};
+constexpr Names<Freeze, 2> kFreezes = {{{"encoder", Freeze::encoder}, {"none", Freeze::none}}};
+
+template <typename Enum, size_t N>
+const char* find_name(const Names<Enum, N>& names, Enum value) {
+  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })->first;
+}
+
+template <typename Enum, size_t N>
+Enum parse(const Names<Enum, N>& names, const std::string& text, const char* field,
+           const char* code) {
+  std::string known;
+  for (const auto& [name, value] : names) {
+    if (text == name) return value;
+    known += (known.empty() ? "'" : ", '") + std::string(name) + "'";
+  }
+  fail(code, "Expected one of ", known, " for ", field, " but received '", text, "'.");
+}
+
+/// A field from the overrides, else from the bert_cnn section, else `otherwise`.
+template <typename Enum, size_t N>
+Enum choose(const Names<Enum, N>& names, const char* field,
+            const std::optional<std::string>& override_, const std::optional<std::string>& stored,
+            Enum otherwise) {
+  if (override_) return parse(names, *override_, field, "ERR_INVALID_ARGUMENT");
+  if (stored) return parse(names, *stored, field, "ERR_INVALID_CONFIG");
+  return otherwise;
+}
+
+/// id2label in the order of its ids, which must be 0, 1, 2, ...
+std::optional<std::vector<std::string>> stored_labels(const json::Value& config) {
+  const json::Value* id2label = config.find("id2label");
+  if (id2label == nullptr || id2label->is_null()) return std::nullopt;
+  const auto refuse = [&] {
+    fail("ERR_INVALID_CONFIG", "Expected an object of \"0\", \"1\", ... to label names for id2label "
+         "in config.json but found ", json::write(*id2label, 0), ".");
+  };
+  if (!id2label->is_object()) refuse();
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < id2label->as_object().size(); ++i) {
+    const json::Value* label = id2label->find(std::to_string(i));
+    if (label == nullptr || !label->is_string()) refuse();
+    labels.push_back(label->as_string());
+  }
+  return labels;
+}
+
+std::vector<std::string> default_labels(int64_t count) {
+  std::vector<std::string> labels;
+  for (int64_t i = 0; i < count; ++i) labels.push_back("LABEL_" + std::to_string(i));
+  return labels;
+}
+
+std::vector<std::string> choose_labels(const json::Value& config, const ConfigOverrides& overrides,
+                                       const std::optional<std::string>& stored_problem_type) {
+  if (overrides.labels) {
+    const auto count = static_cast<int64_t>(overrides.labels->size());
+    if (overrides.num_labels && *overrides.num_labels != count) {
+      fail("ERR_INVALID_ARGUMENT", "numLabels is ", *overrides.num_labels, " but labels has ", count,
+           " names.");
+    }
+    return *overrides.labels;
+  }
+  std::optional<std::vector<std::string>> stored = stored_labels(config);
+  if (overrides.num_labels) {
+    const bool fits =
+        stored && static_cast<int64_t>(stored->size()) == *overrides.num_labels;
+    return fits ? *stored : default_labels(*overrides.num_labels);
+  }
+  if (stored) return *stored;
+  if (const auto count = ConfigFields(config, "config.json").integer("num_labels", 1)) {
+    return default_labels(*count);
+  }
+  // As transformers: two labels, unless it is known that a single number is predicted.
+  const std::string type = overrides.problem_type.value_or(stored_problem_type.value_or(""));
+  return default_labels(type == name_of(ProblemType::regression) ? 1 : 2);
+}
+
+void check_labels(const std::vector<std::string>& labels) {
+  if (labels.empty()) fail("ERR_INVALID_ARGUMENT", "Expected at least one label.");
+  std::set<std::string_view> seen;
+  for (const std::string& label : labels) {
+    if (!seen.insert(label).second) {
+      fail("ERR_INVALID_ARGUMENT", "Label '", label, "' occurs twice; labels must differ.");
+    }
+  }
+}
+
+void check_head(const BertCnnConfig& config) {
+  const auto& sizes = config.filter_sizes;
+  if (sizes.empty() || std::any_of(sizes.begin(), sizes.end(), [](int64_t k) { return k < 1; })) {
+    fail("ERR_INVALID_ARGUMENT", "Expected at least one filter size, each 1 or more.");
+  }
+  if (config.largest_filter() > config.bert.max_position_embeddings) {
+    fail("ERR_INVALID_ARGUMENT", "Filter size ", config.largest_filter(),
+         " is longer than the longest text of ", config.bert.max_position_embeddings, " tokens.");
+  }
+  if (config.num_filters < 1) {
+    fail("ERR_INVALID_ARGUMENT", "Expected 1 or more for numFilters but received ",
+         config.num_filters, ".");
+  }
+  if (!(config.dropout >= 0 && config.dropout <= 1)) {
+    fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to 1 for dropout but received ",
+         config.dropout, ".");
+  }
+  if (config.variant == Variant::fine_tune && sizes.size() != 1) {
+    fail("ERR_INVALID_ARGUMENT", "Variant 'fine-tune' has exactly one filter size, but ",
+         sizes.size(), " were given; 'max-over-time' takes several.");
+  }
+}
+
+/// The options of a head that has weights can't be changed without changing the weights.
+void check_same_head(const BertCnnConfig& config, const json::Value& section) {
+  const ConfigFields fields(section, "bert_cnn of config.json");
+  const auto refuse = [](const char* what) {
+    fail("ERR_INVALID_ARGUMENT", "The directory holds a trained head with another ", what,
+         " than the one asked for; leave the option out to load it as it is.");
+  };
+  if (const auto variant = fields.string("variant"); variant && *variant != name_of(config.variant)) {
+    // frozen and max-over-time have the same weights, only trained differently
+    const bool single = config.variant == Variant::fine_tune || *variant == "fine-tune";
+    if (single) refuse("variant");
+  }
+  if (const auto sizes = fields.integers("filter_sizes", 1); sizes && *sizes != config.filter_sizes) {
+    refuse("list of filter sizes");
+  }
+  if (const auto count = fields.integer("num_filters", 1); count && *count != config.num_filters) {
+    refuse("number of filters");
+  }
+}
+
+}  // namespace
+
+const char* name_of(Variant variant) { return find_name(kVariants, variant); }
+const char* name_of(ProblemType problem_type) { return find_name(kProblemTypes, problem_type); }
+const char* name_of(Padding padding) { return find_name(kPaddings, padding); }
+const char* name_of(Freeze freeze) { return find_name(kFreezes, freeze); }
+
+BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
+                                       const ConfigOverrides& overrides) {
+  BertCnnConfig config;
+  config.bert = BertConfig::from_json(source);
+  config.source = source;
+  const json::Value* section = source.find("bert_cnn");
+  config.has_head = section != nullptr && !section->is_null();
+  const json::Value empty = json::Object{};
+  const ConfigFields fields(config.has_head ? *section : empty, "bert_cnn of config.json");
+  const auto stored_type = ConfigFields(source, "config.json").string("problem_type");
+
+  config.variant = choose(kVariants, "variant", overrides.variant, fields.string("variant"),
+                          Variant::frozen);
+  config.padding = choose(kPaddings, "padding", overrides.padding, fields.string("padding"),
+                          Padding::ignore);
+  // What was frozen follows the variant, unless said otherwise.
+  const auto stored_freeze = overrides.variant ? std::nullopt : fields.string("freeze");
+  config.freeze = choose(kFreezes, "freeze", overrides.freeze, stored_freeze,
+                         config.variant == Variant::frozen ? Freeze::encoder : Freeze::none);
+  if (const auto activation = fields.string("activation"); activation && *activation != "relu") {
+    fail("ERR_UNSUPPORTED_CONFIG", "bert_cnn of config.json: activation is '", *activation,
+         "'; only 'relu' is supported.");
+  }
+
+  config.labels = choose_labels(source, overrides, stored_type);
+  check_labels(config.labels);
+  config.problem_type =
+      choose(kProblemTypes, "problemType", overrides.problem_type, stored_type,
+             config.num_labels() == 1 ? ProblemType::regression : ProblemType::single_label);
+
+  const std::vector<int64_t> default_sizes =
+      config.variant == Variant::fine_tune ? std::vector<int64_t>{3} : std::vector<int64_t>{3, 4, 5};
+  config.filter_sizes =
+      overrides.filter_sizes.value_or(fields.integers("filter_sizes", 1).value_or(default_sizes));
+  config.num_filters =
+      overrides.num_filters.value_or(fields.integer("num_filters", 1).value_or(100));
+  config.dropout = overrides.dropout.value_or(fields.number("dropout", 0, 1).value_or(0.5));
+  check_head(config);
+  if (config.has_head) check_same_head(config, *section);
+  return config;
+}
+
+json::Value BertCnnConfig::to_json() const {
+  json::Value config = source;
+  config.set("architectures", json::Array{json::Value("BertCnn")});
+  json::Object id2label;
+  json::Object label2id;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    id2label.emplace_back(std::to_string(i), labels[i]);
+    label2id.emplace_back(labels[i], static_cast<int64_t>(i));
+  }
+  config.set("id2label", std::move(id2label));
+  config.set("label2id", std::move(label2id));
+  if (config.find("num_labels") != nullptr) config.set("num_labels", num_labels());
+  config.set("problem_type", name_of(problem_type));
+  json::Array sizes(filter_sizes.begin(), filter_sizes.end());
+  config.set("bert_cnn", json::Object{{"variant", name_of(variant)},
+                                      {"filter_sizes", std::move(sizes)},
+                                      {"num_filters", num_filters},
+                                      {"activation", "relu"},
+                                      {"dropout", dropout},
+                                      {"padding", name_of(padding)},
+                                      {"freeze", name_of(freeze)}});
+  // What is written is float32, whatever was read.
+  for (const char* name : {"torch_dtype", "dtype"}) {
+    if (config.find(name) != nullptr) config.set(name, "float32");
+  }
+  return config;
+}
+
+int64_t BertCnnConfig::largest_filter() const {
+  return *std::max_element(filter_sizes.begin(), filter_sizes.end());
+}
+
+std::vector<std::string> BertCnnConfig::convolution_prefixes() const {
+  if (variant == Variant::fine_tune) return {"conv."};
+  std::vector<std::string> prefixes;
+  for (size_t i = 0; i < filter_sizes.size(); ++i) {
+    prefixes.push_back("convs." + std::to_string(i) + ".");
+  }
+  return prefixes;
+}
+
+}  // namespace bertcnn::model

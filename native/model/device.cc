@@ -1,0 +1,96 @@
+#include "model/device.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/ops/ones.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <thread>
+
+#include "error.h"
+
+namespace bertcnn::model {
+namespace {
+
+constexpr std::string_view kCudaPrefix = "cuda:";
+
+/// Why CUDA can't be used, or an empty string. CUDA appears in libtorch once its library is loaded.
+std::string load_cuda() {
+  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return std::string("libtorch_cuda.so could not be loaded (") + dlerror() +
+           "); run 'npx bertcnn setup --variant cuda'";
+  }
+  if (!at::globalContext().hasCUDA()) {
+    return "libtorch_cuda.so found no NVIDIA driver and no card";
+  }
+  return "";
+}
+
+int64_t card_count() {
+  return at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount();
+}
+
+c10::Device find_cuda(const std::string& name, int64_t index) {
+  if (const std::string reason = load_cuda(); !reason.empty()) {
+    fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: ", reason, ".");
+  }
+  const int64_t cards = card_count();
+  if (index >= cards) {
+    fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: this machine has ", cards,
+         " CUDA device(s).");
+  }
+  return c10::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace
+
+c10::Device find_device(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name == "cuda") return find_cuda(name, 0);
+  if (name == "auto") {
+    return load_cuda().empty() && card_count() > 0 ? c10::Device(at::kCUDA, 0)
+                                                   : c10::Device(at::kCPU);
+  }
+  if (name.starts_with(kCudaPrefix)) {
+    int8_t index = -1;
+    const char* end = name.data() + name.size();
+    const auto [last, error] = std::from_chars(name.data() + kCudaPrefix.size(), end, index);
+    if (error == std::errc() && last == end && index >= 0) return find_cuda(name, index);
+  }
+  fail("ERR_INVALID_ARGUMENT",
+       "Expected 'auto', 'cpu', 'cuda' or 'cuda:N' for device but received '", name, "'.");
+}
+
+at::Generator make_generator(c10::Device device, uint64_t seed) {
+  if (device.is_cpu()) return at::detail::createCPUGenerator(seed);
+  at::globalContext().lazyInitDevice(device.type());
+  at::Generator generator = at::globalContext()
+                                .getAcceleratorHooksInterface(device.type())
+                                .getNewGenerator(device.index());
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+void use_threads(int64_t threads) {
+  // libtorch sets a thread's number from a process-wide default when the thread first runs something
+  // in parallel. Let that happen now, so that it does not undo what is set here.
+  at::ones({1 << 18}).add_(1);
+  const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(static_cast<int>(threads == 0 ? cores : threads));
+}
+
+std::string libtorch_version() {
+  constexpr std::string_view kField = "TORCH_VERSION=";
+  const std::string config = at::show_config();
+  const size_t start = config.find(kField);
+  if (start == std::string::npos) return "unknown";
+  const size_t end = config.find_first_of(", \n", start);
+  return config.substr(start + kField.size(), end - start - kField.size());
+}
+
+}  // namespace bertcnn::model

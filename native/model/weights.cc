@@ -1,0 +1,151 @@
+#include "model/weights.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "error.h"
+
+namespace bertcnn::model {
+namespace {
+
+bool is_head(std::string_view name) {
+  return name.starts_with("convs.") || name.starts_with("conv.") || name.starts_with("fc.");
+}
+
+/// The name in our state dict; nothing for buffers that are no weights.
+std::optional<std::string> canonical_name(std::string name) {
+  if (name.ends_with("position_ids")) return std::nullopt;
+  const auto rename_end = [&name](std::string_view from, std::string_view to) {
+    if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
+  };
+  rename_end("LayerNorm.gamma", "LayerNorm.weight");
+  rename_end("LayerNorm.beta", "LayerNorm.bias");
+  for (const char* part : {"embeddings.", "encoder.", "pooler."}) {
+    if (name.starts_with(part)) return "bert." + name;
+  }
+  return name;
+}
+
+template <typename Sizes>
+std::string to_string(const Sizes& shape) {
+  std::string text = "[";
+  for (const int64_t size : shape) {
+    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  }
+  return text + "]";
+}
+
+using Sources = std::map<std::string, const checkpoint::Tensor*>;
+
+Sources by_canonical_name(const checkpoint::Checkpoint& source) {
+  Sources sources;
+  for (const checkpoint::Tensor& tensor : source.tensors()) {
+    const std::optional<std::string> name = canonical_name(tensor.name);
+    if (name && !sources.emplace(*name, &tensor).second) {
+      fail("ERR_CHECKPOINT_MISMATCH", "Two tensors of the checkpoint stand for '", *name,
+           "'; one of them is '", tensor.name, "'.");
+    }
+  }
+  return sources;
+}
+
+Mismatches compare(const BertCnn& model, const Sources& sources) {
+  Mismatches mismatches;
+  std::map<std::string_view, bool> expected;
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    expected[parameter.name] = true;
+    const auto found = sources.find(parameter.name);
+    if (found == sources.end()) {
+      mismatches.missing.push_back(parameter.name);
+    } else if (!checkpoint::is_floating_point(found->second->dtype)) {
+      mismatches.mis_shaped.push_back(parameter.name + ": expected floating point numbers");
+    } else if (parameter.tensor.sizes() != at::IntArrayRef(found->second->shape)) {
+      mismatches.mis_shaped.push_back(parameter.name + ": expected " +
+                                      to_string(parameter.tensor.sizes()) + " but found " +
+                                      to_string(found->second->shape));
+    }
+  }
+  for (const auto& [name, tensor] : sources) {
+    if (!expected.contains(name)) mismatches.unexpected.push_back(name);
+  }
+  return mismatches;
+}
+
+void append(std::string& message, const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  message += std::string("\n  ") + title + " (" + std::to_string(names.size()) + "):";
+  for (const std::string& name : names) message += "\n    " + name;
+}
+
+/// The missing names that `matching` does not allow to be missing.
+std::vector<std::string> required(const Mismatches& mismatches, Matching matching, bool has_head) {
+  std::vector<std::string> names;
+  if (matching == Matching::lenient) return names;
+  for (const std::string& name : mismatches.missing) {
+    if (name.starts_with("bert.pooler.")) continue;
+    if (matching == Matching::encoder && is_head(name) && !has_head) continue;
+    names.push_back(name);
+  }
+  return names;
+}
+
+void check(const Mismatches& mismatches, Matching matching, bool has_head) {
+  std::string message;
+  append(message, "missing", required(mismatches, matching, has_head));
+  append(message, "with another shape or type", mismatches.mis_shaped);
+  if (matching == Matching::strict) append(message, "unexpected", mismatches.unexpected);
+  if (!message.empty()) {
+    if (matching == Matching::encoder) append(message, "unexpected", mismatches.unexpected);
+    fail("ERR_CHECKPOINT_MISMATCH",
+         "The checkpoint's tensors do not fit the model. Compare config.json and the options "
+         "(variant, filterSizes, numFilters, labels) with the checkpoint.", message);
+  }
+}
+
+void copy_into(const at::Tensor& weight, const checkpoint::Tensor& source) {
+  if (weight.is_cpu()) {
+    checkpoint::copy_as_float32(source, weight.mutable_data_ptr<float>());
+    // Written past autograd's eyes: a graph that still held the old values must notice.
+    weight.unsafeGetTensorImpl()->bump_version();
+    return;
+  }
+  const at::Tensor host = at::empty(weight.sizes(), at::TensorOptions().dtype(at::kFloat));
+  checkpoint::copy_as_float32(source, host.mutable_data_ptr<float>());
+  weight.copy_(host);
+}
+
+}  // namespace
+
+Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                        Matching matching) {
+  const Sources sources = by_canonical_name(source);
+  const Mismatches mismatches = compare(model, sources);
+  // Convolutions in the checkpoint: it is one of ours or the prototype's, so its head must be whole.
+  const bool has_head = sources.contains(model.config().convolution_prefixes()[0] + "weight");
+  check(mismatches, matching, has_head);
+
+  const at::NoGradGuard no_grad;
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    const auto found = sources.find(parameter.name);
+    if (found != sources.end()) copy_into(parameter.tensor, *found->second);
+  }
+  return mismatches;
+}
+
+SavedWeights save_weights(const BertCnn& model) {
+  SavedWeights saved;
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    saved.storage.push_back(parameter.tensor.detach().to(at::kCPU).contiguous());
+    const at::Tensor& host = saved.storage.back();
+    saved.tensors.push_back(
+        {parameter.name, checkpoint::DType::float32, host.sizes().vec(),
+         std::span(static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes())});
+  }
+  return saved;
+}
+
+}  // namespace bertcnn::model

@@ -1,0 +1,42 @@
+// Between a model's parameters and the tensors of a checkpoint.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "model/bert_cnn.h"
+
+namespace bertcnn::model {
+
+/// What has to match when weights are loaded.
+enum class Matching {
+  encoder,  // an encoder's checkpoint: the head may be missing as a whole, other names are ignored
+  whole,    // every name must be there, but for the pooler's; other names are ignored
+  strict,   // every name must be there, but for the pooler's, and no other
+  lenient,  // what is missing keeps its value, other names are ignored
+};
+
+/// Names as in the state dict.
+struct Mismatches {
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected;
+  std::vector<std::string> mis_shaped;  // "name: expected [..] but found [..]"
+};
+
+/// Copies the checkpoint's weights into the model, converted to float32. Takes names with and without
+/// `bert.`, LayerNorm's old `gamma` and `beta`, and leaves `position_ids` out. Returns the names that were
+/// missing and unexpected. ERR_CHECKPOINT_MISMATCH: all that does not match, in one message; then no
+/// weight has changed.
+Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                        Matching matching);
+
+/// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of those
+/// that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.
+struct SavedWeights {
+  std::vector<at::Tensor> storage;
+  std::vector<checkpoint::Tensor> tensors;
+};
+SavedWeights save_weights(const BertCnn& model);
+
+}  // namespace bertcnn::model
