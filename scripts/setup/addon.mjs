@@ -64,6 +64,21 @@ export async function buildNativeTests(libtorch, { verbose = false } = {}) {
   return BUILD;
 }
 
+/**
+ * Builds one of the command-line tools that checks use.
+ *
+ * @param {Libtorch} libtorch
+ * @param {string} name
+ * @param {{ verbose?: boolean }} [options]
+ * @returns {Promise<string>} the program
+ */
+export async function buildTool(libtorch, name, { verbose = false } = {}) {
+  requireBuildTools();
+  await configure(libtorch, { BERTCNN_BUILD_TOOLS: "ON" }, verbose);
+  await compile(name, verbose);
+  return path.join(BUILD, name);
+}
+
 async function configure(libtorch, definitions, verbose) {
   const all = {
     BERTCNN_LIBTORCH: libtorch.directory,

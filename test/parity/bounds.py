@@ -12,6 +12,9 @@ GRADIENT_RELATIVE = 1e-4
 GRADIENT_ABSOLUTE = 1e-6
 # Of the losses along ten steps: rounding of float32, carried on by the optimizer.
 STEP_RELATIVE = 1e-4
+# Of the weights after those steps, by the norm of the tensor: AdamW divides by the size of the gradient, so
+# that elements with a tiny gradient move by its rounding.
+WEIGHTS_RELATIVE = 1e-3
 # Their gradient is zero in exact arithmetic: AdamW turns its rounding into steps of full size.
 WEIGHTS_EXEMPT = ".attention.self.key.bias"
 
@@ -42,6 +45,14 @@ def worst_element(what: str, got, expected, absolute: float, relative: float) ->
     return Row(what, difference[index].item(), bound[index].item(), f"[{index}]")
 
 
+def logits(what: str, got, expected) -> Row:
+    return worst_element(what, got, expected, LOGIT_ABSOLUTE, LOGIT_RELATIVE)
+
+
+def loss(what: str, got, expected) -> Row:
+    return worst_element(what, got, expected, LOGIT_ABSOLUTE, LOGIT_RELATIVE)
+
+
 def worst_gradient(what: str, got: dict, expected: dict) -> Row:
     """Euclidean norm of each tensor's difference <= 1e-4 * its norm + 1e-6. All names must be there."""
     names = sorted(k for k in expected if k.startswith("grad."))
@@ -60,20 +71,27 @@ def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
     """Compares a result with PyTorch's float32 and float64 ones."""
     rows = []
     for name, expected in (("float32", single), ("float64", double)):
-        rows.append(
-            worst_element(
-                f"logits / {name}", got["logits"], expected["logits"], LOGIT_ABSOLUTE, LOGIT_RELATIVE
-            )
-        )
-        rows.append(
-            worst_element(
-                f"loss / {name}", got["loss"], expected["loss"], LOGIT_ABSOLUTE, LOGIT_RELATIVE
-            )
-        )
-        rows.append(worst_gradient(f"gradients / {name}", got, expected))
-        rows.append(
+        rows += [
+            logits(f"logits / {name}", got["logits"], expected["logits"]),
+            loss(f"loss / {name}", got["loss"], expected["loss"]),
+            worst_gradient(f"gradients / {name}", got, expected),
             worst_element(
                 f"{steps} losses / {name}", got["losses"], expected["losses"], 1e-5, STEP_RELATIVE
-            )
-        )
+            ),
+        ]
     return rows
+
+
+def alone(got: dict) -> Row:
+    """Each row predicted by itself, against the same row among the others."""
+    return logits("row alone", got["logits_alone"], got["logits"])
+
+
+def worst_weights(what: str, got: dict, expected: dict) -> Row:
+    """Euclidean norm of each final tensor's difference, against a share of the tensor's own norm."""
+    rows = []
+    for name in (k for k in expected if k.startswith("final.") and not k.endswith(WEIGHTS_EXEMPT)):
+        difference = (got[name].double() - expected[name].double()).norm().item()
+        bound = WEIGHTS_RELATIVE * expected[name].double().norm().item()
+        rows.append(Row(what, difference, bound, name.removeprefix("final.")))
+    return max(rows, key=lambda r: r.difference / r.bound if r.difference == r.difference else 1e30)

@@ -1,0 +1,84 @@
+"""Logits, loss, every gradient and ten steps, on the tiny models and on the MiniLM encoder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import BertConfig
+
+import bounds
+from bert_cnn import BertCnn, HeadConfig, load_directory, save_directory
+from cases import Case, all_cases, ragged_batch, random_labels, reference
+from native import Native
+from report import Report
+from texts import SENTENCES, encode
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+MODELS = FIXTURES / "models"
+
+
+def fixture_cases() -> list[Case]:
+    entries = json.loads((FIXTURES / "parity" / "manifest.json").read_text())["cases"]
+    return [Case(**entry) for entry in entries]
+
+
+def compare_case(native: Native, case: Case, models: Path, batch: dict, labels) -> list[bounds.Row]:
+    single, double = reference(case, models, batch, labels)
+    got = native.run(models / case.model, case, batch, labels)
+    rows = bounds.compare(got, single, double, case.steps)
+    if "logits_alone" in got:
+        rows.append(bounds.alone(got))
+    return rows + [bounds.worst_weights("weights after", got, double)]
+
+
+def tiny(native: Native, report: Report, _minilm: Path) -> None:
+    """Every fixture model and option, on batches that no fixture holds."""
+    report.section("tiny random models: largest difference / bound")
+    generator = torch.Generator().manual_seed(7)
+    lines = []
+    for case in fixture_cases():
+        model, problem_type = load_directory(MODELS / case.model, **case.options)
+        config = model.bert.config
+        lengths = [1, *torch.randint(2, 30, (7,), generator=generator).tolist(), 9, 8]
+        batch = ragged_batch(lengths, config.vocab_size, config.type_vocab_size, 0, generator)
+        labels = random_labels(problem_type, len(lengths), config.num_labels, generator)
+        lines.append((case.name, compare_case(native, case, MODELS, batch, labels)))
+        report.add(case.name, lines[-1][1])
+    report.table(lines)
+
+
+def make_minilm_models(minilm: Path, target: Path) -> None:
+    """The encoder with a fresh head of each variant, and without BERT's dropout."""
+    for variant, sizes in (("frozen", (3, 4, 5)), ("fine-tune", (3,)), ("max-over-time", (3, 4, 5))):
+        config = BertConfig.from_pretrained(
+            minilm, num_labels=3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        )
+        model = BertCnn(config, HeadConfig(variant, sizes))
+        encoder = load_file(minilm / "model.safetensors")
+        encoder.pop("embeddings.position_ids", None)
+        model.bert.load_state_dict(encoder, strict=True)
+        directory = target / variant
+        save_directory(model, directory, ["a", "b", "c"], "single_label_classification")
+        for name in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
+            shutil.copy(minilm / name, directory)
+
+
+def minilm(native: Native, report: Report, minilm_directory: Path) -> None:
+    report.section("the MiniLM encoder with fresh heads, real sentences: largest difference / bound")
+    models = native.scratch / "minilm"
+    make_minilm_models(minilm_directory, models)
+    batch = encode(minilm_directory, SENTENCES)
+    generator = torch.Generator().manual_seed(11)
+    lines = []
+    for case in all_cases(lambda variant: variant):
+        # BERT's usual rates: larger ones would make these runs chaotic, and rounding would decide them.
+        case.training |= {"learning_rate": 5e-5, "head_learning_rate": 1e-3}
+        labels = random_labels(case.options["problem_type"], len(SENTENCES), 3, generator)
+        lines.append((case.name, compare_case(native, case, models, batch, labels)))
+        report.add(f"MiniLM {case.name}", lines[-1][1])
+    report.table(lines)
+    shutil.rmtree(models)

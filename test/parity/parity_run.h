@@ -1,0 +1,266 @@
+// What is compared with PyTorch: one model's logits, loss, gradients and training steps, computed
+// by the classes that an engine uses. Shared by the tool of the live comparison and the test of the
+// fixtures.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "engine/model_compute.h"
+#include "error.h"
+#include "json.h"
+#include "kernels/packed_batch.h"
+#include "model/bert_cnn.h"
+#include "model/device.h"
+#include "model/weights.h"
+#include "training/loss.h"
+
+namespace bertcnn::parity {
+
+/// How a model is loaded and trained: an entry of the fixtures' manifest.json.
+struct Case {
+  engine::LoadOptions options;
+  training::TrainingOptions training;
+  int64_t steps = 0;
+};
+
+/// One batch and its targets.
+struct Inputs {
+  engine::TokenBatch tokens;
+  engine::Labels labels;
+};
+
+/// float32 tensors by name: logits, logits_alone, loss, grad.*, losses, grad_norms, final.*
+using Results = std::map<std::string, at::Tensor>;
+
+inline const json::Value& member(const json::Value& object, const char* name) {
+  const json::Value* value = object.find(name);
+  if (!value) fail("ERR_INVALID_JSON", "The case has no '", name, "'.");
+  return *value;
+}
+
+inline Case read_case(const json::Value& entry, const std::string& directory) {
+  const json::Value& options = member(entry, "options");
+  const json::Value& training = member(entry, "training");
+  const auto number = [&](const char* name) { return member(training, name).as_number(); };
+  Case result;
+  result.options.directory = directory;
+  result.options.device = "cpu";
+  result.options.seed = 0;
+  result.options.problem_type = member(options, "problem_type").as_string();
+  result.options.padding = member(options, "padding").as_string();
+  result.options.freeze = member(options, "freeze").as_string();
+  result.options.dropout = member(options, "dropout").as_number();
+  result.training.learning_rate = number("learning_rate");
+  result.training.head_learning_rate = number("head_learning_rate");
+  result.training.weight_decay = number("weight_decay");
+  result.training.beta1 = number("beta1");
+  result.training.beta2 = number("beta2");
+  result.training.epsilon = number("epsilon");
+  result.training.max_grad_norm = number("max_grad_norm");
+  result.steps = member(entry, "steps").as_integer();
+  return result;
+}
+
+inline const checkpoint::Tensor& find(const checkpoint::Checkpoint& file, const std::string& name) {
+  const checkpoint::Tensor* tensor = file.find(name);
+  if (!tensor) fail("ERR_CHECKPOINT_MISMATCH", "The file has no tensor called '", name, "'.");
+  return *tensor;
+}
+
+inline std::vector<int64_t> read_integers(const checkpoint::Tensor& tensor) {
+  if (tensor.dtype != checkpoint::DType::int64) {
+    fail("ERR_CHECKPOINT_MISMATCH", "'", tensor.name, "' is not int64.");
+  }
+  std::vector<int64_t> values(tensor.numel());
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return values;
+}
+
+inline at::Tensor read_floats(const checkpoint::Tensor& tensor) {
+  at::Tensor values = at::empty(tensor.shape, at::kFloat);
+  checkpoint::copy_as_float32(tensor, values.mutable_data_ptr<float>());
+  return values;
+}
+
+inline Inputs read_inputs(const checkpoint::Checkpoint& file) {
+  const auto ids = [&file](const char* name) {
+    const std::vector<int64_t> values = read_integers(find(file, name));
+    return std::vector<int32_t>(values.begin(), values.end());
+  };
+  Inputs inputs;
+  inputs.tokens.rows = find(file, "input_ids").shape.at(0);
+  inputs.tokens.length = find(file, "input_ids").shape.at(1);
+  inputs.tokens.input_ids = ids("input_ids");
+  inputs.tokens.attention_mask = ids("attention_mask");
+  inputs.tokens.token_type_ids = ids("token_type_ids");
+  const checkpoint::Tensor& labels = find(file, "labels");
+  if (labels.dtype == checkpoint::DType::int64) {
+    inputs.labels = read_integers(labels);
+  } else {
+    const at::Tensor values = read_floats(labels);
+    const float* data = values.const_data_ptr<float>();
+    inputs.labels = std::vector<float>(data, data + values.numel());
+  }
+  return inputs;
+}
+
+// ---- prediction
+
+inline std::vector<engine::TokenRow> rows_of(engine::ModelCompute& compute, const Inputs& inputs) {
+  std::vector<engine::TokenRow> rows;
+  for (int64_t row = 0; row < inputs.tokens.rows; ++row) {
+    rows.push_back(compute.prepare(inputs.tokens, row));
+  }
+  return rows;
+}
+
+/// `[rows, labels]`, predicted in batches of `at_a_time` rows.
+inline at::Tensor predict_rows(engine::ModelCompute& compute, const Inputs& inputs,
+                               size_t at_a_time) {
+  const std::vector<engine::TokenRow> rows = rows_of(compute, inputs);
+  at::Tensor logits = at::empty({inputs.tokens.rows, compute.labels()}, at::kFloat);
+  at::Tensor probabilities = at::empty(logits.sizes(), at::kFloat);
+  std::vector<const engine::TokenRow*> tokens;
+  std::vector<engine::RowOutput> outputs;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const auto offset = static_cast<int64_t>(row) * compute.labels();
+    tokens.push_back(&rows[row]);
+    outputs.push_back(
+        {logits.mutable_data_ptr<float>() + offset,
+         compute.has_probabilities() ? probabilities.mutable_data_ptr<float>() + offset : nullptr});
+  }
+  for (size_t begin = 0; begin < rows.size(); begin += at_a_time) {
+    const size_t count = std::min(at_a_time, rows.size() - begin);
+    compute.predict(std::span(tokens).subspan(begin, count),
+                    std::span(outputs).subspan(begin, count), nullptr);
+  }
+  return logits;
+}
+
+inline at::Tensor to_tensor(const std::vector<float>& values, at::IntArrayRef shape) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<float>());
+  return tensor;
+}
+
+inline void predict(engine::ModelCompute& compute, const Inputs& inputs, Results& results) {
+  if (compute.call_is_batch()) {
+    const engine::Prediction prediction = compute.predict_call(inputs.tokens, nullptr);
+    results["logits"] = to_tensor(prediction.logits, {prediction.rows, prediction.labels});
+    return;
+  }
+  results["logits"] = predict_rows(compute, inputs, inputs.tokens.rows);
+  results["logits_alone"] = predict_rows(compute, inputs, 1);
+}
+
+// ---- loss and gradients
+
+/// As an engine packs a batch: without pad positions, or with them and a mask (`padding:
+/// "include"`).
+inline kernels::PackedBatch pack(engine::ModelCompute& compute, const Inputs& inputs) {
+  kernels::PackedBatchBuilder builder;
+  if (!compute.call_is_batch()) {
+    for (const engine::TokenRow& row : rows_of(compute, inputs)) {
+      builder.add(row.input_ids, row.token_type_ids, row.position_ids);
+    }
+    return builder.build(at::kCPU);
+  }
+  const engine::TokenBatch& tokens = inputs.tokens;
+  std::vector<int32_t> positions(tokens.length);
+  std::iota(positions.begin(), positions.end(), 0);
+  for (int64_t row = 0; row < tokens.rows; ++row) {
+    const auto part = [&](const std::vector<int32_t>& values) {
+      return std::span(values).subspan(row * tokens.length, tokens.length);
+    };
+    builder.add(part(tokens.input_ids), part(tokens.token_type_ids), positions,
+                part(tokens.attention_mask));
+  }
+  return builder.build(at::kCPU);
+}
+
+inline at::Tensor targets_of(const Inputs& inputs, int64_t labels) {
+  if (const auto* classes = std::get_if<std::vector<int64_t>>(&inputs.labels)) {
+    return kernels::to_tensor(*classes, at::kCPU);
+  }
+  return to_tensor(std::get<std::vector<float>>(inputs.labels), {inputs.tokens.rows, labels});
+}
+
+inline model::BertCnn load_model(const engine::LoadOptions& options, const json::Value& config) {
+  model::ConfigOverrides overrides;
+  overrides.problem_type = options.problem_type;
+  overrides.padding = options.padding;
+  overrides.freeze = options.freeze;
+  overrides.dropout = options.dropout;
+  model::BertCnn model(model::BertCnnConfig::from_json(config, overrides), at::kCPU);
+  model::load_weights(model, checkpoint::Checkpoint::open(options.directory),
+                      model::Matching::whole);
+  return model;
+}
+
+inline void gradients(engine::ModelCompute& compute, const Case& to_run, const Inputs& inputs,
+                      Results& results) {
+  // The configuration that loading made of config.json and the options.
+  const model::BertCnn model =
+      load_model(to_run.options, json::parse(compute.info().config, "config.json"));
+  const kernels::ForwardContext context{true, model::make_generator(at::kCPU, 0), nullptr};
+  const at::Tensor logits = model.forward(pack(compute, inputs), context);
+  const at::Tensor loss =
+      training::loss(logits, targets_of(inputs, compute.labels()), model.config().problem_type);
+  loss.backward();
+  results["loss"] = loss.detach().reshape({1});
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    if (parameter.tensor.grad().defined()) {
+      results["grad." + parameter.name] = parameter.tensor.grad();
+    }
+  }
+}
+
+// ---- training
+
+inline void train(engine::ModelCompute& compute, const Case& to_run, const Inputs& inputs,
+                  Results& results) {
+  compute.configure_training(to_run.training);
+  std::vector<float> losses;
+  std::vector<float> norms;
+  for (int64_t step = 0; step < to_run.steps; ++step) {
+    const auto result = compute.train_step({inputs.tokens, inputs.labels}, nullptr);
+    losses.push_back(static_cast<float>(result.loss));
+    norms.push_back(static_cast<float>(result.grad_norm));
+  }
+  results["losses"] = to_tensor(losses, {to_run.steps});
+  results["grad_norms"] = to_tensor(norms, {to_run.steps});
+}
+
+/// Adds the weights of `compute` as `final.*`, by way of `file` (a .safetensors).
+inline void final_weights(engine::ModelCompute& compute, const std::string& file,
+                          Results& results) {
+  compute.save_state_dict(file);
+  const auto saved = checkpoint::Checkpoint::open(file);
+  for (const checkpoint::Tensor& tensor : saved.tensors()) {
+    results["final." + tensor.name] = read_floats(tensor);
+  }
+}
+
+/// Everything that is compared; `weights_file` is written on the way.
+inline Results run(const Case& to_run, const Inputs& inputs, const std::string& weights_file) {
+  const auto compute = engine::ModelCompute::load(to_run.options);
+  Results results;
+  predict(*compute, inputs, results);
+  gradients(*compute, to_run, inputs, results);
+  train(*compute, to_run, inputs, results);
+  final_weights(*compute, weights_file, results);
+  return results;
+}
+
+}  // namespace bertcnn::parity

@@ -1,0 +1,64 @@
+"""Collects comparisons, prints tables, counts."""
+
+from __future__ import annotations
+
+from bounds import Row
+
+
+class Report:
+    def __init__(self):
+        self.passed = 0
+        self.failures: list[str] = []
+        self.worst: dict[str, Row] = {}
+
+    def section(self, title: str) -> None:
+        print(f"\n== {title}")
+
+    def add(self, context: str, rows: list[Row]) -> None:
+        """Counts comparisons that have to hold and remembers the worst of each kind."""
+        for row in rows:
+            if row.passed:
+                self.passed += 1
+            else:
+                self.failures.append(f"{context}: {describe(row)}")
+            worst = self.worst.get(row.what)
+            if worst is None or not share(row) <= share(worst):
+                self.worst[row.what] = Row(row.what, row.difference, row.bound, f"{context} {row.where}")
+
+    def check(self, what: str, passed: bool, detail: str = "") -> None:
+        if passed:
+            self.passed += 1
+        else:
+            self.failures.append(f"{what} {detail}".strip())
+        print(f"  {'ok  ' if passed else 'FAIL'} {what}{'  ' + detail if detail else ''}")
+
+    def table(self, lines: list[tuple[str, list[Row]]]) -> None:
+        """A line per case; each cell is the largest difference / its bound."""
+        names = list(dict.fromkeys(row.what for _, rows in lines for row in rows))
+        width = max(len(label) for label, _ in lines)
+        print("  " + " " * width + "".join(f"  {name:>19}" for name in names))
+        for label, rows in lines:
+            cells = {row.what: row for row in rows}
+            shown = "".join(f"  {cell(cells[n]) if n in cells else '-':>19}" for n in names)
+            print(f"  {label:<{width}}{shown}")
+
+    def finish(self) -> int:
+        self.section("the largest differences of all, beside the bounds that they have to keep")
+        for row in self.worst.values():
+            print(f"  {row.what:<22} {row.difference:9.2e} of {row.bound:9.2e}   {row.where}")
+        for failure in self.failures:
+            print(f"FAILED {failure}")
+        print(f"\n{self.passed} passed, {len(self.failures)} failed")
+        return 1 if self.failures else 0
+
+
+def share(row: Row) -> float:
+    return row.difference / row.bound if row.bound else float("inf")
+
+
+def cell(row: Row) -> str:
+    return f"{row.difference:.1e} / {row.bound:.1e}{' ' if row.passed else '!'}"
+
+
+def describe(row: Row) -> str:
+    return f"{row.what}: {row.difference:.3e}, bound {row.bound:.3e} {row.where}"

@@ -1,0 +1,48 @@
+"""Live comparison of bertcnn with PyTorch and transformers. `npm run test:parity` calls it.
+
+    python test/parity/run.py --tool bertcnn_parity --minilm DIR [--only tiny,minilm,...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+import check_files
+import check_perturbed
+import check_texts
+import check_values
+from native import Native
+from report import Report
+
+SECTIONS = {
+    "tiny": check_values.tiny,
+    "minilm": check_values.minilm,
+    "perturbed": check_perturbed.check,
+    "files": check_files.check,
+    "texts": check_texts.check,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tool", type=Path, required=True, help="the program bertcnn_parity")
+    parser.add_argument("--minilm", type=Path, required=True, help="the MiniLM encoder's directory")
+    parser.add_argument("--node", default="node")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="some of: %(default)s")
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="bertcnn-parity-") as scratch:
+        native = Native(arguments.tool, arguments.node, Path(scratch))
+        for name in arguments.only.split(","):
+            SECTIONS[name](native, report, arguments.minilm)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
