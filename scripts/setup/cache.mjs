@@ -43,8 +43,8 @@ export function cacheDirectory(env = process.env) {
  */
 export async function makeOnce(target, make) {
   await withLock(`${target}.lock`, async () => {
-    if (existsSync(target)) return;
     removeLeftovers(target);
+    if (existsSync(target)) return;
     const folder = `${target}.part-${selfIdentity()}-${randomBytes(4).toString("hex")}`;
     mkdirSync(folder, { recursive: true });
     const beat = setInterval(() => touch(folder), HEARTBEAT_MS);
@@ -54,6 +54,7 @@ export async function makeOnce(target, make) {
     } finally {
       clearInterval(beat);
       rmSync(folder, { recursive: true, force: true });
+      removeLeftovers(target);
     }
   });
 }
@@ -67,14 +68,22 @@ function publish(folder, target) {
   }
 }
 
-/** Folders that a killed set-up left half filled. */
+/**
+ * Folders that a killed set-up left half filled. Its child processes may live on for a while and fill them
+ * further; what can't be removed for that reason is removed the next time.
+ */
 function removeLeftovers(target) {
   const prefix = `${path.basename(target)}.part-`;
   for (const name of readdirSync(path.dirname(target))) {
     if (!name.startsWith(prefix)) continue;
     const folder = path.join(path.dirname(target), name);
     const identity = name.slice(prefix.length).split("-").slice(0, -1).join("-");
-    if (!isAlive(identity, folder)) rmSync(folder, { recursive: true, force: true });
+    if (isAlive(identity, folder)) continue;
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== "ENOTEMPTY") throw error;
+    }
   }
 }
 
@@ -91,6 +100,12 @@ export async function withLock(file, action) {
   mkdirSync(path.dirname(file), { recursive: true });
   let told = false;
   while (!tryLock(file)) {
+    const owner = readText(file);
+    if (owner === null) continue;
+    if (!isAlive(owner, file)) {
+      takeAway(file, owner);
+      continue;
+    }
     if (!told) say(`another set-up is at work (${file}); waiting for it`);
     told = true;
     await sleep(POLL_MS);
@@ -114,13 +129,10 @@ function tryLock(file) {
     return true;
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
+    return false;
   } finally {
     rmSync(draft, { force: true });
   }
-  const owner = readText(file);
-  if (owner === null || isAlive(owner, file)) return false;
-  takeAway(file, owner);
-  return false;
 }
 
 /**

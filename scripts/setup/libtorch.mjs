@@ -39,7 +39,7 @@ export const PINNED = { cpu: "2.13.0", cuda: "2.14.1" };
  * @returns {Promise<Libtorch>}
  */
 export async function findLibtorch(wish, current, env = process.env) {
-  if (wish.version) requireSupported(wish.version, "--libtorch-version");
+  if (wish.version) requireSupported(wish.version, `--libtorch-version ${wish.version}`);
   if (env.BERTCNN_LIBTORCH) return fromEnvironment(wish, env.BERTCNN_LIBTORCH);
   return fromCurrent(wish, current) ?? fromCache(wish, env) ?? fromPython(wish) ?? (await fetched(wish, env));
 }
@@ -54,7 +54,7 @@ function fromEnvironment(wish, folder) {
         "include/ATen. Name the folder of an unpacked libtorch or torch wheel, or unset it.",
     );
   }
-  requireSupported(found.version, name);
+  requireSupported(found.version, `${name}, which is libtorch ${found.version},`);
   const problem = misfit(found, wish);
   if (problem) throw new SetupError(`${name} ${problem}. Name another, or unset it.`);
   return found;
@@ -163,5 +163,5 @@ function isSupported(version) {
 
 function requireSupported(version, name) {
   if (isSupported(version)) return;
-  throw new SetupError(`${name} is libtorch ${version}, which is not supported: ${SUPPORTED} are.`);
+  throw new SetupError(`${name} is not supported: libtorch ${SUPPORTED} is.`);
 }
