@@ -1,16 +1,18 @@
-// What the engine schedules, seen from the engine: an interface without tensors, so that scheduling is
-// tested with a fake one and under ThreadSanitizer.
+// What the engine schedules, seen from the engine: an interface without tensors, so that scheduling
+// is tested with a fake one and under ThreadSanitizer.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "engine/requests.h"
 
 namespace bertcnn::engine {
 
-/// Asked between layers: true once nobody waits for the batch any more.
+/// Asked between layers: true once nobody waits for the batch any more. Then throw ERR_CANCELLED,
+/// or return: the results are ignored. A training step must throw, with nothing changed, or go to
+/// its end.
 using CancelCheck = std::function<bool()>;
 
 /// Where the results of one row go: `logits` and `probabilities` hold `labels()` floats each

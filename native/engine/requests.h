@@ -2,17 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "error.h"
+
 namespace bertcnn::engine {
 
-/// Token ids as a caller gives them: `rows` x `length`, row-major. An empty mask means all ones, empty
-/// type ids mean all zeros.
+/// Token ids as a caller gives them: `rows` x `length`, row-major. An empty mask means all ones,
+/// empty type ids mean all zeros.
 struct TokenBatch {
   int64_t rows = 0;
   int64_t length = 0;
@@ -31,8 +31,8 @@ inline int64_t row_count(const Input& input) {
   return std::get<TokenBatch>(input).rows;
 }
 
-/// One row ready for the encoder, without pad positions. `position_ids` are the places that the tokens
-/// had in the caller's row.
+/// One row ready for the encoder, without pad positions. `position_ids` are the places that the
+/// tokens had in the caller's row.
 struct TokenRow {
   std::vector<int32_t> input_ids;
   std::vector<int32_t> token_type_ids;
@@ -43,6 +43,7 @@ struct TokenRow {
 struct Prediction {
   int64_t rows = 0;
   int64_t labels = 0;
+  int64_t tokens = 0;                // that went through the encoder; only counted by stats
   std::vector<float> logits;         // [rows, labels]
   std::vector<float> probabilities;  // [rows, labels], or empty for regression
   std::vector<uint8_t> truncated;    // [rows], 1 where a text was cut to maxLength
@@ -67,7 +68,8 @@ struct StepResult {
   double grad_norm = 0;                // global norm before clipping
 };
 
-/// Null for success; otherwise what the call failed with. Cancelled calls end with code ERR_CANCELLED.
-using Failure = std::exception_ptr;
+/// Null for success; otherwise what the call failed with. No exception_ptr: its reference counts
+/// are out of ThreadSanitizer's sight, and a code would take a rethrow to read.
+using Failure = std::shared_ptr<const Error>;
 
 }  // namespace bertcnn::engine
