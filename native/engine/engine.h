@@ -1,0 +1,131 @@
+// One model's queue and thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "engine/batcher.h"
+#include "engine/call.h"
+#include "engine/compute.h"
+#include "engine/requests.h"
+
+namespace bertcnn::engine {
+
+struct EngineOptions {
+  int64_t max_batch_tokens = 1024;  // of one batch; a longer row is a batch of its own
+  int64_t max_queue_rows = 0;       // that may wait; 0: any number
+};
+
+/// Counters since the start, and the queue's depth now.
+struct EngineStats {
+  int64_t queued_rows = 0;
+  int64_t rows = 0;       // predicted
+  int64_t batches = 0;    // predicted
+  int64_t tokens = 0;     // predicted
+  int64_t steps = 0;      // training steps that succeeded
+  int64_t cancelled = 0;  // calls
+  int64_t refused = 0;    // calls, because the queue was full
+};
+
+/// Owns a Compute and the one thread that it lives on: made there, called there, destroyed there.
+///
+/// Predictions are batched greedily: whenever the thread is free it takes the rows that wait, by
+/// rows in turn among the calls of the highest priority, up to `max_batch_tokens`. `train` and
+/// `run` are barriers: predictions asked for before see the old weights, later ones the new.
+///
+/// Members may be called from any thread. Every callback is called exactly once and never under the
+/// engine's lock: from the engine's thread, or from within `cancel`, `dispose` or the call itself
+/// where that settles it. Callbacks must not throw, and must not destroy the engine. They fail with
+/// an Error: whatever else a Compute throws arrives as ERR_OUT_OF_MEMORY or ERR_INTERNAL.
+class Engine {
+ public:
+  using Factory = std::function<std::unique_ptr<Compute>()>;
+
+  /// Starts the thread, which calls `factory` and then `started`. Calls may be queued at once. If
+  /// the factory throws they fail as `started` does, and the engine ends.
+  Engine(const EngineOptions& options, Factory factory, std::function<void(Failure)> started);
+  /// Disposes, and waits for the thread: for one layer of a running batch, or the end of a running
+  /// task.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Predicts every row of `input`; no rows give an empty result. Higher priorities go first. Fails
+  /// with ERR_QUEUE_FULL, ERR_CANCELLED, ERR_DISPOSED, or what the Compute throws for this call's
+  /// rows.
+  void predict(CallId id, Input input, int priority,
+               std::function<void(Failure, Prediction&&)> callback);
+
+  /// One training step. Fails as `predict` does; then no weight has changed.
+  void train(CallId id, TrainRequest request, std::function<void(Failure, StepResult&&)> callback);
+
+  /// Runs `task` on the engine's thread as a barrier: saving, loading, configuring.
+  void run(std::function<void(Compute&)> task, std::function<void(Failure)> callback);
+
+  /// Drops the call: its callback gets ERR_CANCELLED before this returns true, and its rows are
+  /// taken out of the queue. A running batch stops between layers once nobody waits for it. False:
+  /// too late. The call is done, or is a training step that runs: that one is asked to stop and
+  /// then ends with ERR_CANCELLED and no weight changed, or with its result, so that the caller
+  /// knows which.
+  bool cancel(CallId id);
+
+  /// Ends the engine without waiting: what is queued or predicted fails with ERR_DISPOSED at once,
+  /// as all later calls do; a running training step is asked to stop. `disposed` is called when the
+  /// Compute is destroyed. The destructor then returns promptly.
+  void dispose(std::function<void()> disposed = {});
+
+  EngineStats stats() const;
+
+ private:
+  struct Batch;
+  using OpenCall = std::variant<std::shared_ptr<PredictCall>, std::shared_ptr<BarrierCall>>;
+
+  // On the engine's thread.
+  void work(const Factory& factory, const std::function<void(Failure)>& started);
+  bool load(const Factory& factory, const std::function<void(Failure)>& started);
+  bool wait_for_work();
+  std::shared_ptr<BarrierCall> take_barrier();
+  void run_barrier(BarrierCall& barrier);
+  std::shared_ptr<PredictCall> next_call();
+  void predict();
+  void predict_call(const std::shared_ptr<PredictCall>& call);
+  Batch gather();
+  bool add_row(Batch& batch, const std::shared_ptr<PredictCall>& call);
+  void drop_settled(Batch& batch);
+  void predict_batch(const Batch& batch);
+  void count_batch(int64_t rows, int64_t tokens);
+  void end();
+
+  // On any thread.
+  void push(std::shared_ptr<BarrierCall> barrier);
+  void settle(const std::shared_ptr<PredictCall>& call, const Failure& failure);
+  void close(const Failure& failure);
+  bool closed() const;
+
+  // Under the lock.
+  Failure refusal(std::optional<CallId> id, int64_t rows);
+  bool mark_settled(PredictCall& call);
+
+  const EngineOptions options_;
+  std::unique_ptr<Compute> compute_;  // touched by the engine's thread only
+
+  mutable std::mutex mutex_;  // guards everything below, and the calls' places and `settled`
+  std::condition_variable wake_;
+  Batcher queue_;
+  std::map<CallId, OpenCall> open_;  // not settled yet
+  EngineStats stats_;
+  bool closed_ = false;   // takes no more calls; the thread ends
+  bool stopped_ = false;  // the Compute is gone
+  std::vector<std::function<void()>> disposed_;
+
+  std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace bertcnn::engine
