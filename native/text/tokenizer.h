@@ -36,8 +36,8 @@ struct Encoding {
   std::vector<int32_t> type_ids;
   /// 1 for a token that the tokenizer added, 0 for one that came from a text.
   std::vector<uint8_t> special_tokens_mask;
-  /// The source span of each token, `[start, end)` in UTF-16 units of the token's own text; (0, 0) for
-  /// an added token. Several tokens can share one span. Empty when not asked for.
+  /// The source span of each token, `[start, end)` in UTF-16 units of the token's own text; (0, 0)
+  /// for an added token. Several tokens can share one span. Empty when not asked for.
   std::vector<std::pair<int32_t, int32_t>> offsets;
   /// Whether tokens were dropped to keep to `max_length`.
   bool truncated = false;
@@ -49,15 +49,15 @@ struct SourceFile {
   std::string bytes;
 };
 
-/// A WordPiece tokenizer that gives what Hugging Face's `BertTokenizerFast` gives. Immutable, cheap to
-/// copy (copies share one state) and safe to use from several threads at once.
+/// A WordPiece tokenizer that gives what Hugging Face's `BertTokenizerFast` gives. Immutable, cheap
+/// to copy (copies share one state) and safe to use from several threads at once.
 class Tokenizer {
  public:
   /// Reads `tokenizer.json` where `directory` has one, else `vocab.txt`, whose settings come from
   /// `tokenizer_config.json` and `special_tokens_map.json` where they are there and else are
   /// `bert-base-uncased`'s. Truncation and padding settings inside `tokenizer.json` are ignored.
-  /// Errors: `ERR_FILE_NOT_FOUND` without either file, `ERR_INVALID_JSON`, `ERR_TOKENIZER_FORMAT` for
-  /// a tokenizer that is not BERT's WordPiece, or a vocabulary that lacks a special token.
+  /// Errors: `ERR_FILE_NOT_FOUND` without either file, `ERR_INVALID_JSON`, `ERR_TOKENIZER_FORMAT`
+  /// for a tokenizer that is not BERT's WordPiece, or a vocabulary that lacks a special token.
   static Tokenizer from_directory(const std::string& directory);
 
   /// Encodes one text as `[CLS] text [SEP]`. Bytes that are not UTF-8 count as U+FFFD; nothing in a
@@ -82,8 +82,8 @@ class Tokenizer {
   /// The number of tokens, added tokens included.
   size_t vocab_size() const;
 
-  /// `model_max_length` of `tokenizer_config.json`; none where it is missing or Hugging Face's "very
-  /// large integer".
+  /// `model_max_length` of `tokenizer_config.json`; none where it is missing or Hugging Face's
+  /// "very large integer".
   std::optional<int64_t> model_max_length() const;
 
   int32_t pad_token_id() const;

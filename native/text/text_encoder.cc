@@ -1,0 +1,92 @@
+#include "text/text_encoder.h"
+
+#include <string>
+
+#include "text/utf.h"
+#include "text/words.h"
+
+namespace bertcnn::text {
+namespace {
+
+class TextEncoder {
+ public:
+  /// `enough`: stops once there are so many tokens.
+  TextEncoder(const TextRules& rules, bool with_offsets, size_t enough)
+      : rules_(rules), with_offsets_(with_offsets), enough_(enough) {}
+
+  TextTokens encode(std::string_view text) {
+    rules_.raw_finder.split(
+        text,
+        [&](size_t first, size_t last) {
+          const std::string_view rest = text.substr(first, last - first);
+          rules_.normalizer.normalize(rest, position_, with_offsets_, normalized_);
+          pass(rest);
+          return encode_normalized();
+        },
+        [&](const AddedToken& token, size_t first, size_t last) {
+          const int32_t start = position_;
+          pass(text.substr(first, last - first));
+          return add(token.id, {start, position_});
+        });
+    return std::move(tokens_);
+  }
+
+ private:
+  bool encode_normalized() {
+    const std::string_view text = normalized_.view();
+    if (rules_.normalized_finder.empty()) return encode_words(0, text.size());
+    bool more = true;
+    rules_.normalized_finder.split(
+        text, [&](size_t first, size_t last) { return more = encode_words(first, last); },
+        [&](const AddedToken& token, size_t first, size_t last) {
+          return more = add(token.id, span(first, last));
+        });
+    return more;
+  }
+
+  /// The words of the normalized bytes `[first, last)`. False once there are enough tokens.
+  bool encode_words(size_t first, size_t last) {
+    const std::string_view text = normalized_.view();
+    bool more = true;
+    for_each_word(text.substr(first, last - first), [&](size_t word_first, size_t word_last) {
+      pieces_.clear();
+      rules_.wordpiece.append_pieces(text, first + word_first, first + word_last, pieces_);
+      for (const Piece& piece : pieces_) more = add(piece.id, span(piece.first, piece.last));
+      return more;
+    });
+    return more;
+  }
+
+  bool add(int32_t id, Span span) {
+    tokens_.ids.push_back(id);
+    if (with_offsets_) tokens_.offsets.emplace_back(span.start, span.end);
+    return tokens_.ids.size() < enough_;
+  }
+
+  Span span(size_t first, size_t last) const {
+    return with_offsets_ ? normalized_.span(first, last) : Span{};
+  }
+
+  void pass(std::string_view source) {
+    if (with_offsets_) position_ += utf::utf16_length(source);
+  }
+
+  const TextRules& rules_;
+  const bool with_offsets_;
+  const size_t enough_;
+  int32_t position_ = 0;  // in the source, in UTF-16 units
+  NormalizedText normalized_;
+  std::vector<Piece> pieces_;
+  TextTokens tokens_;
+};
+
+}  // namespace
+
+TextTokens encode_text(const TextRules& rules, std::string_view text, bool with_offsets,
+                       size_t enough) {
+  TextEncoder encoder(rules, with_offsets, enough);
+  if (utf::is_valid(text)) return encoder.encode(text);
+  return encoder.encode(utf::replace_invalid(text));
+}
+
+}  // namespace bertcnn::text

@@ -1,0 +1,208 @@
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "text/decoder.h"
+#include "text/text_encoder.h"
+#include "text/tokenizer_files.h"
+#include "text/truncation.h"
+
+namespace bertcnn::text {
+struct Tokenizer::State {
+  explicit State(TokenizerDefinition read);
+
+  const TokenizerDefinition definition;
+  TextRules rules;
+  std::unordered_map<std::string_view, int32_t> added_ids;
+  std::vector<const std::string*> tokens;  // by id; null for an id without a token
+  std::vector<bool> special;               // by id
+  size_t vocab_size = 0;
+
+ private:
+  void find_added_tokens();
+  void number_tokens();
+};
+
+Tokenizer::State::State(TokenizerDefinition read)
+    : definition(std::move(read)),
+      rules{Normalizer(definition.normalizer),
+            WordPiece(definition.vocabulary, definition.wordpiece),
+            {},
+            {}} {
+  find_added_tokens();
+  number_tokens();
+}
+
+void Tokenizer::State::find_added_tokens() {
+  std::vector<AddedTokenFinder::Pattern> raw, normalized;
+  NormalizedText form;
+  for (const bool special : {true, false}) {  // of two equal forms, the special token's counts
+    for (const AddedToken& token : definition.added_tokens) {
+      if (token.special != special) continue;
+      if (!token.normalized) {
+        raw.emplace_back(token.content, &token);
+        continue;
+      }
+      rules.normalizer.normalize(token.content, 0, false, form);
+      normalized.emplace_back(form.view(), &token);
+    }
+  }
+  rules.raw_finder = AddedTokenFinder(raw);
+  rules.normalized_finder = AddedTokenFinder(normalized);
+}
+
+void Tokenizer::State::number_tokens() {
+  int32_t highest = -1;
+  for (const auto& [token, id] : definition.vocabulary) highest = std::max(highest, id);
+  for (const AddedToken& token : definition.added_tokens) highest = std::max(highest, token.id);
+  tokens.assign(static_cast<size_t>(highest) + 1, nullptr);
+  special.assign(tokens.size(), false);
+  vocab_size = definition.vocabulary.size();
+  for (const auto& [token, id] : definition.vocabulary) tokens[static_cast<size_t>(id)] = &token;
+  for (const AddedToken& token : definition.added_tokens) {
+    const auto id = static_cast<size_t>(token.id);
+    vocab_size += rules.wordpiece.find(token.content) == Trie::kNoId;
+    added_ids.emplace(token.content, token.id);
+    tokens[id] = &token.content;
+    special[id] = token.special;
+  }
+}
+
+namespace {
+
+/// Puts an `Encoding` together.
+class Assembler {
+ public:
+  explicit Assembler(size_t count, bool with_offsets) : with_offsets_(with_offsets) {
+    encoding_.ids.reserve(count);
+    encoding_.type_ids.reserve(count);
+    encoding_.special_tokens_mask.reserve(count);
+    if (with_offsets) encoding_.offsets.reserve(count);
+  }
+
+  void add_special(int32_t id, int32_t type) {
+    encoding_.ids.push_back(id);
+    encoding_.type_ids.push_back(type);
+    encoding_.special_tokens_mask.push_back(1);
+    if (with_offsets_) encoding_.offsets.emplace_back(0, 0);
+  }
+
+  /// The first `count` tokens of a text.
+  void add_text(const TextTokens& tokens, size_t count, int32_t type) {
+    const auto length = static_cast<std::ptrdiff_t>(count);
+    encoding_.ids.insert(encoding_.ids.end(), tokens.ids.begin(), tokens.ids.begin() + length);
+    encoding_.type_ids.resize(encoding_.type_ids.size() + count, type);
+    encoding_.special_tokens_mask.resize(encoding_.special_tokens_mask.size() + count, 0);
+    if (with_offsets_) {
+      encoding_.offsets.insert(encoding_.offsets.end(), tokens.offsets.begin(),
+                               tokens.offsets.begin() + length);
+    }
+    encoding_.truncated |= count < tokens.ids.size();
+  }
+
+  /// Cuts special tokens for which `max_length` has no room.
+  Encoding finish(size_t max_length) {
+    if (encoding_.ids.size() > max_length) {
+      encoding_.ids.resize(max_length);
+      encoding_.type_ids.resize(max_length);
+      encoding_.special_tokens_mask.resize(max_length);
+      if (with_offsets_) encoding_.offsets.resize(max_length);
+      encoding_.truncated = true;
+    }
+    return std::move(encoding_);
+  }
+
+ private:
+  const bool with_offsets_;
+  Encoding encoding_;
+};
+
+/// The room that `max_length` leaves beside `special` special tokens.
+size_t room(const EncodeOptions& options, size_t special) {
+  if (!options.add_special_tokens) return options.max_length;
+  return options.max_length - std::min(options.max_length, special);
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+Tokenizer Tokenizer::from_directory(const std::string& directory) {
+  return Tokenizer(std::make_shared<const State>(read_tokenizer(directory)));
+}
+
+Encoding Tokenizer::encode(std::string_view utf8, const EncodeOptions& options) const {
+  const size_t most = room(options, 2);
+  // One token too many tells that the text was cut; the rest of a long text need not be read.
+  const size_t enough = most == SIZE_MAX ? most : most + 1;
+  const TextTokens text = encode_text(state_->rules, utf8, options.offsets, enough);
+  const size_t count = std::min(text.ids.size(), most);
+
+  Assembler assembler(count + 2, options.offsets);
+  if (options.add_special_tokens) assembler.add_special(state_->definition.cls_id, 0);
+  assembler.add_text(text, count, 0);
+  if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 0);
+  return assembler.finish(options.max_length);
+}
+
+Encoding Tokenizer::encode_pair(std::string_view utf8, std::string_view pair_utf8,
+                                const EncodeOptions& options) const {
+  // Both are read to their ends: which of two over-long texts is longer decides who gets an odd
+  // token.
+  const TextTokens text = encode_text(state_->rules, utf8, options.offsets, SIZE_MAX);
+  const TextTokens pair = encode_text(state_->rules, pair_utf8, options.offsets, SIZE_MAX);
+  const PairLengths keep =
+      truncate_pair({text.ids.size(), pair.ids.size()}, room(options, 3), options.truncation);
+
+  Assembler assembler(keep.first + keep.second + 3, options.offsets);
+  if (options.add_special_tokens) assembler.add_special(state_->definition.cls_id, 0);
+  assembler.add_text(text, keep.first, 0);
+  if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 0);
+  assembler.add_text(pair, keep.second, 1);
+  if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 1);
+  return assembler.finish(options.max_length);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string_view> tokens;
+  for (const int32_t id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= state_->tokens.size()) continue;
+    const std::string* token = state_->tokens[static_cast<size_t>(id)];
+    if (token == nullptr) continue;
+    if (skip_special_tokens && state_->special[static_cast<size_t>(id)]) continue;
+    tokens.push_back(*token);
+  }
+  return join_tokens(tokens, state_->definition.decoder);
+}
+
+std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  const auto added = state_->added_ids.find(token);
+  if (added != state_->added_ids.end()) return added->second;
+  const int32_t id = state_->rules.wordpiece.find(token);
+  return id == Trie::kNoId ? std::nullopt : std::optional<int32_t>(id);
+}
+
+std::optional<std::string> Tokenizer::id_to_token(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= state_->tokens.size()) return std::nullopt;
+  const std::string* token = state_->tokens[static_cast<size_t>(id)];
+  return token == nullptr ? std::nullopt : std::optional<std::string>(*token);
+}
+
+size_t Tokenizer::vocab_size() const {
+  return state_->vocab_size;
+}
+
+std::optional<int64_t> Tokenizer::model_max_length() const {
+  return state_->definition.model_max_length;
+}
+
+int32_t Tokenizer::pad_token_id() const {
+  return state_->definition.pad_id;
+}
+
+const std::vector<SourceFile>& Tokenizer::files() const {
+  return state_->definition.files;
+}
+
+}  // namespace bertcnn::text

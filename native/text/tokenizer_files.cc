@@ -1,0 +1,274 @@
+#include "text/tokenizer_files.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <unordered_map>
+
+#include "error.h"
+#include "text/added_token_list.h"
+#include "text/json_fields.h"
+#include "text/tokenizer_json.h"
+#include "text/unicode.h"
+#include "text/utf.h"
+
+namespace bertcnn::text {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The largest files in use (multilingual vocabularies) are below 10 MB.
+constexpr uintmax_t kLargestFile = 256u << 20;
+// As for tokenizer.json: it bounds the tables that are indexed by id.
+constexpr size_t kMostTokens = 1 << 24;
+
+/// The bytes of a file, or nothing where there is no such file.
+std::optional<std::string> read_file(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::nullopt;
+  const uintmax_t size = fs::file_size(path, error);
+  if (error) fail("ERR_IO", path.string(), " can't be read: ", error.message());
+  if (size > kLargestFile) {
+    fail("ERR_TOKENIZER_FORMAT", path.string(), " has ", size,
+         " bytes; a tokenizer's file has at most ", kLargestFile);
+  }
+  std::string bytes(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(size))) {
+    fail("ERR_IO", path.string(), " can't be read to its end");
+  }
+  return bytes;
+}
+
+/// Reads the files of a directory and keeps what it has read.
+class FileReader {
+ public:
+  explicit FileReader(const std::string& directory) : directory_(directory) {}
+
+  /// Null where there is no such file. Valid until the next call.
+  const std::string* read(const std::string& name) {
+    std::optional<std::string> bytes = read_file(directory_ / name);
+    if (!bytes) return nullptr;
+    files_.push_back({name, std::move(*bytes)});
+    return &files_.back().bytes;
+  }
+
+  std::optional<json::Value> read_json(const std::string& name) {
+    const std::string* bytes = read(name);
+    if (bytes == nullptr) return std::nullopt;
+    return json::parse(*bytes, path(name));
+  }
+
+  /// An object; an empty one where there is no such file.
+  json::Value read_object(const std::string& name) {
+    json::Value value = read_json(name).value_or(json::Object{});
+    JsonFields(value, path(name));  // throws where it is no object
+    return value;
+  }
+
+  std::string path(const std::string& name) const { return (directory_ / name).string(); }
+  std::vector<SourceFile> take() { return std::move(files_); }
+
+ private:
+  fs::path directory_;
+  std::vector<SourceFile> files_;
+};
+
+std::string_view trim_end(std::string_view line) {
+  while (!line.empty()) {
+    const utf::Decoded last = utf::decode_before(line.data() + line.size());
+    if (!(properties(last.c) & kSpace)) break;
+    line.remove_suffix(last.bytes);
+  }
+  return line;
+}
+
+/// The tokens of a vocab.txt: a line's number is its token's id. Of equal lines the last counts, as
+/// in Hugging Face's reader, and white space at the ends of lines does not.
+std::vector<std::pair<std::string, int32_t>> read_vocabulary(std::string_view text,
+                                                             const std::string& source) {
+  if (!utf::is_valid(text)) fail("ERR_TOKENIZER_FORMAT", source, " is not UTF-8");
+  std::vector<std::pair<std::string, int32_t>> vocabulary;
+  std::unordered_map<std::string_view, size_t> places;
+  int32_t id = 0;
+  for (size_t start = 0; start < text.size(); ++id) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    const std::string_view token = trim_end(text.substr(start, end - start));
+    const auto [place, is_new] = places.emplace(token, vocabulary.size());
+    if (is_new) {
+      vocabulary.emplace_back(token, id);
+    } else {
+      vocabulary[place->second].second = id;
+    }
+    start = end + 1;
+    if (vocabulary.size() > kMostTokens) {
+      fail("ERR_TOKENIZER_FORMAT", source, " has more than ", kMostTokens, " tokens");
+    }
+  }
+  return vocabulary;
+}
+
+/// The settings that tokenizer_config.json states win over those of tokenizer.json, as they do in
+/// `BertTokenizerFast`.
+void apply_settings(const JsonFields& config, NormalizerSettings& settings) {
+  settings.lowercase = config.flag("do_lower_case", settings.lowercase);
+  settings.handle_chinese_chars =
+      config.flag("tokenize_chinese_chars", settings.handle_chinese_chars);
+  const json::Value* strip = config.value().find("strip_accents");
+  if (strip == nullptr) return;
+  settings.strip_accents.reset();
+  if (!strip->is_null()) settings.strip_accents = config.flag("strip_accents");
+}
+
+/// A special token of tokenizer_config.json or special_tokens_map.json: a string or an object.
+AddedToken special_token(const json::Value& value, const std::string& where) {
+  AddedToken token;
+  if (value.is_string()) {
+    token.content = value.as_string();
+    token.normalized = false;
+  } else {
+    const JsonFields fields(value, where);
+    token = read_added_token(fields);
+    token.normalized = fields.flag("normalized", false);
+  }
+  token.special = true;
+  return token;
+}
+
+/// Names the special tokens of a tokenizer and adds them to its added tokens.
+class SpecialTokens {
+ public:
+  SpecialTokens(const JsonFields& config, const JsonFields& map) : config_(config), map_(map) {}
+
+  /// The token called `name` ("unk_token" and so on), which is `usual` where nothing else is said.
+  AddedToken named(const std::string& name, const char* usual) const {
+    // special_tokens_map.json is the older file: where it is still read, it wins.
+    const bool map_counts = config_.find("added_tokens_decoder") == nullptr;
+    for (const JsonFields* fields : {map_counts ? &map_ : &config_, &config_}) {
+      const json::Value* value = fields->find(name);
+      if (value != nullptr) return special_token(*value, fields->path(name));
+    }
+    return special_token(json::Value(usual), name);
+  }
+
+  /// In the order in which Hugging Face numbers those that the vocabulary lacks.
+  void add_to(AddedTokenList& list) const {
+    add_decoder_tokens(list);
+    static constexpr std::array<std::pair<const char*, const char*>, 5> kNamed{{
+        {"unk_token", "[UNK]"},
+        {"sep_token", "[SEP]"},
+        {"pad_token", "[PAD]"},
+        {"cls_token", "[CLS]"},
+        {"mask_token", "[MASK]"},
+    }};
+    for (const auto& [name, usual] : kNamed) add_missing(named(name, usual), list);
+    for (const JsonFields* fields : {&config_, &map_}) {
+      for (const char* name : {"extra_special_tokens", "additional_special_tokens"}) {
+        const json::Value* tokens = fields->find(name);
+        if (tokens == nullptr || !tokens->is_array()) continue;
+        for (const json::Value& token : tokens->as_array()) {
+          add_missing(special_token(token, fields->path(name)), list);
+        }
+      }
+    }
+  }
+
+ private:
+  /// `added_tokens_decoder` maps ids, written as strings, to tokens.
+  void add_decoder_tokens(AddedTokenList& list) const {
+    if (config_.find("added_tokens_decoder") == nullptr) return;
+    const JsonFields decoder = config_.object("added_tokens_decoder");
+    std::vector<std::pair<int64_t, AddedToken>> tokens;
+    for (const auto& [id, token] : decoder.value().as_object()) {
+      tokens.emplace_back(std::atoll(id.c_str()),
+                          read_added_token(JsonFields(token, decoder.path(id))));
+    }
+    std::stable_sort(tokens.begin(), tokens.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [id, token] : tokens) add_missing(std::move(token), list);
+  }
+
+  static void add_missing(AddedToken token, AddedTokenList& list) {
+    if (!list.has(token.content)) list.add(std::move(token));
+  }
+
+  const JsonFields& config_;
+  const JsonFields& map_;
+};
+
+/// The id of a token that a BERT tokenizer must have.
+int32_t needed_id(const TokenizerDefinition& definition, const std::string& token,
+                  const std::string& source) {
+  for (const auto& [known, id] : definition.vocabulary) {
+    if (known == token) return id;
+  }
+  fail("ERR_TOKENIZER_FORMAT", source, " has no token ", token,
+       ", which a BERT tokenizer needs; is it a BERT vocabulary, and does tokenizer_config.json "
+       "name ",
+       "the right special tokens?");
+}
+
+/// The pad token's id: where the tokenizer has none, what `padding` of tokenizer.json says, or 0.
+void find_pad(const AddedToken& pad, TokenizerDefinition& definition) {
+  for (const AddedToken& token : definition.added_tokens) {
+    if (token.content == pad.content) definition.pad_id = token.id;
+  }
+}
+
+/// Hugging Face writes 1e30 where a tokenizer has no limit.
+std::optional<int64_t> read_model_max_length(const JsonFields& config) {
+  const json::Value* value = config.find("model_max_length");
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  constexpr double kNoLimit = 1e15;
+  const double length = value->as_number();
+  if (!(length >= 1) || length > kNoLimit) return std::nullopt;
+  return static_cast<int64_t>(length);
+}
+
+}  // namespace
+
+TokenizerDefinition read_tokenizer(const std::string& directory) {
+  FileReader files(directory);
+  TokenizerDefinition definition;
+  NormalizerSettings settings;
+  const std::optional<json::Value> tokenizer_json = files.read_json("tokenizer.json");
+  const std::string* vocabulary = files.read("vocab.txt");
+  const std::string source = files.path(tokenizer_json ? "tokenizer.json" : "vocab.txt");
+  if (tokenizer_json) {
+    read_tokenizer_json(*tokenizer_json, source, definition, settings);
+  } else if (vocabulary != nullptr) {
+    definition.vocabulary = read_vocabulary(*vocabulary, source);
+  } else {
+    fail("ERR_FILE_NOT_FOUND", directory,
+         " holds no tokenizer: neither tokenizer.json nor vocab.txt is there");
+  }
+
+  const json::Value config_value = files.read_object("tokenizer_config.json");
+  const json::Value map_value = files.read_object("special_tokens_map.json");
+  const JsonFields config(config_value, files.path("tokenizer_config.json"));
+  const JsonFields map(map_value, files.path("special_tokens_map.json"));
+  apply_settings(config, settings);
+  definition.normalizer = settings.resolved();
+  definition.model_max_length = read_model_max_length(config);
+
+  const SpecialTokens special(config, map);
+  if (!tokenizer_json) {
+    definition.wordpiece.unknown_token = special.named("unk_token", "[UNK]").content;
+    definition.cls_id = needed_id(definition, special.named("cls_token", "[CLS]").content, source);
+    definition.sep_id = needed_id(definition, special.named("sep_token", "[SEP]").content, source);
+  }
+  needed_id(definition, definition.wordpiece.unknown_token, source);
+
+  AddedTokenList added(definition.vocabulary);
+  for (AddedToken& token : definition.added_tokens) added.add(std::move(token));
+  special.add_to(added);
+  definition.added_tokens = added.take();
+  find_pad(special.named("pad_token", "[PAD]"), definition);
+  definition.files = files.take();
+  return definition;
+}
+
+}  // namespace bertcnn::text
