@@ -13,7 +13,9 @@ import { reportingFailure, setUp } from "./setup.mjs";
  */
 export async function runNativeTests(libtorch) {
   if (!hasGoogleTest()) {
-    say("C++ tests: not run, for GoogleTest is not installed (Debian, Ubuntu: apt-get install -y libgtest-dev)");
+    say(
+      "C++ tests: not run, for GoogleTest is not installed (Debian, Ubuntu: apt-get install -y libgtest-dev)",
+    );
     return true;
   }
   const folder = await buildNativeTests(libtorch);

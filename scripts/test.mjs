@@ -12,7 +12,8 @@ await reportingFailure(async () => {
   const libtorch = await setUp();
   const argv = process.argv.slice(2);
   const jest = requireFromHere.resolve("jest/bin/jest.js");
-  const unit = spawnSync(process.execPath, [jest, ...argv], { cwd: root, stdio: "inherit" }).status === 0;
+  const unit =
+    spawnSync(process.execPath, [jest, ...argv], { cwd: root, stdio: "inherit" }).status === 0;
   const native = argv.length > 0 || (await runNativeTests(libtorch));
   if (!unit || !native) process.exitCode = 1;
 });

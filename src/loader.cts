@@ -4,10 +4,8 @@ import path from "node:path";
 import { BertCnnError } from "./errors.cjs";
 import type { NativeModule } from "./native.cjs";
 
-const LIB = path.join(__dirname, "..", "lib");
-const ADDON = path.join(LIB, "bertcnn.node");
-const BUILD_INFO = path.join(LIB, "build-info.json");
-const REMEDY = "Run 'npx bertcnn setup', which brings libtorch where it is missing and builds the addon.";
+const REMEDY =
+  "Run 'npx bertcnn setup', which brings libtorch where it is missing and builds the addon.";
 
 /** What set-up records beside the addon. */
 interface BuildInfo {
@@ -18,51 +16,63 @@ interface BuildInfo {
 let loaded: NativeModule | undefined;
 
 /**
- * The native addon, loaded once.
+ * The native addon of this package, loaded once.
  *
  * @throws BertCnnError `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`, with the file that was tried, why it cannot
  *   be loaded and what to run
  */
 export function loadNative(): NativeModule {
-  if (!loaded) {
-    checkBeforeLoading();
-    const native = load();
-    checkLibtorchVersion(native.builtWithLibtorch, native.libtorchVersion, "the process has loaded");
-    loaded = native;
-  }
+  loaded ??= loadAddon(path.join(__dirname, "..", "lib"));
   return loaded;
 }
 
+/** Loads the addon that set-up put into the folder `lib`. */
+export function loadAddon(lib: string): NativeModule {
+  const addon = path.join(lib, "bertcnn.node");
+  checkBeforeLoading(addon, readBuildInfo(lib));
+  const native = load(addon);
+  const { builtWithLibtorch, libtorchVersion } = native;
+  checkLibtorchVersion(addon, builtWithLibtorch, libtorchVersion, "this process has loaded");
+  return native;
+}
+
 /** Finds what can be told without the dynamic loader, whose own words seldom say what to do. */
-function checkBeforeLoading(): void {
-  if (!existsSync(ADDON)) throw loadError(ADDON, "the file does not exist: the addon has not been built");
-  const info = readBuildInfo();
+function checkBeforeLoading(addon: string, info: BuildInfo | undefined): void {
+  if (!existsSync(addon)) {
+    throw loadError(addon, "the file does not exist: the addon has not been built");
+  }
   if (!info) return;
   if (info.arch !== process.arch) {
-    throw loadError(ADDON, `it was built for ${info.arch}, but this Node.js runs on ${process.arch}`);
+    throw loadError(
+      addon,
+      `it was built for ${info.arch}, but this is Node.js for ${process.arch}`,
+    );
   }
   const { directory, minor } = info.libtorch;
   const library = path.join(directory, "lib", "libtorch_cpu.so");
-  if (!existsSync(library)) throw loadError(library, "the libtorch that the addon was built with is gone");
+  if (!existsSync(library)) {
+    throw loadError(library, "the libtorch that the addon was built with is gone");
+  }
   const version = versionIn(directory);
-  if (version) checkLibtorchVersion(minor, version, `${directory} holds`);
+  if (version !== undefined) checkLibtorchVersion(addon, minor, version, `${directory} now holds`);
 }
 
-function load(): NativeModule {
+function load(addon: string): NativeModule {
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only require loads an addon
-    return require(ADDON) as NativeModule;
+    return require(addon) as NativeModule;
   } catch (error) {
-    throw loadError(ADDON, error instanceof Error ? error.message : String(error), error);
+    // Not instanceof: the dynamic loader's error may come from another realm.
+    throw loadError(addon, String((error as { message?: unknown }).message), error);
   }
 }
 
 /** libtorch keeps its binary interface within a minor version only. */
-function checkLibtorchVersion(built: string, version: string, holder: string): void {
+function checkLibtorchVersion(addon: string, built: string, version: string, holder: string): void {
   if (version.split(".").slice(0, 2).join(".") === built) return;
   throw new BertCnnError(
     "ERR_LIBTORCH_VERSION",
-    `${ADDON} was built with libtorch ${built}, but ${holder} ${version}. ${REMEDY}`,
+    `${addon} was built with libtorch ${built}, but ${holder} ${version}. ${REMEDY}`,
   );
 }
 
@@ -71,8 +81,9 @@ function loadError(file: string, reason: string, cause?: unknown): BertCnnError 
   return new BertCnnError("ERR_ADDON_LOAD", message, { cause });
 }
 
-function readBuildInfo(): BuildInfo | undefined {
-  const text = readText(BUILD_INFO);
+/** Undefined where the addon was built by hand: then the dynamic loader has the only word. */
+function readBuildInfo(lib: string): BuildInfo | undefined {
+  const text = readText(path.join(lib, "build-info.json"));
   return text === undefined ? undefined : (JSON.parse(text) as BuildInfo);
 }
 

@@ -1,5 +1,5 @@
 /** Builds lib/bertcnn.node by CMake, which cmake-js drives, and records what it was built with. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
@@ -47,7 +47,8 @@ export async function buildAddon(libtorch, { verbose = false } = {}) {
   tryToLoad();
   mkdirSync(LIB, { recursive: true });
   const info = { arch: process.arch, libtorch, fingerprint: before };
-  writeFileSync(INFO, `${JSON.stringify(info, null, 2)}\n`);
+  writeFileSync(`${INFO}.part`, `${JSON.stringify(info, null, 2)}\n`);
+  renameSync(`${INFO}.part`, INFO);
 }
 
 /**
@@ -126,16 +127,27 @@ function affordableJobs() {
 }
 
 function cmakeJs(args, what, verbose) {
-  const program = path.join(path.dirname(requireFromHere.resolve("cmake-js/package.json")), "bin", "cmake-js");
+  const program = path.join(
+    path.dirname(requireFromHere.resolve("cmake-js/package.json")),
+    "bin",
+    "cmake-js",
+  );
   const places = ["--directory", root, "--out", BUILD];
-  return run(process.execPath, [program, ...args, ...places], { what, cwd: root, log: LOG, verbose });
+  return run(process.execPath, [program, ...args, ...places], {
+    what,
+    cwd: root,
+    log: LOG,
+    verbose,
+  });
 }
 
 /** In a process of its own, for an addon that does not fit can end the process that loads it. */
 function tryToLoad() {
   const program = `process.stdout.write(String(require(${JSON.stringify(ADDON)}).builtWithLibtorch))`;
   if (output(process.execPath, ["-e", program]) === null) {
-    throw new SetupError(`${ADDON} was built, but Node.js cannot load it: node -e 'require("${ADDON}")' says why.`);
+    throw new SetupError(
+      `${ADDON} was built, but Node.js cannot load it: node -e 'require("${ADDON}")' says why.`,
+    );
   }
 }
 

@@ -168,7 +168,8 @@ function isAlive(identity, file) {
 let cachedNamespace;
 function namespace() {
   if (cachedNamespace) return cachedNamespace;
-  const boot = readText("/proc/sys/kernel/random/boot_id")?.slice(0, 8) ?? os.hostname().replaceAll("-", "_");
+  const boot =
+    readText("/proc/sys/kernel/random/boot_id")?.slice(0, 8) ?? os.hostname().replaceAll("-", "_");
   let inode = "0";
   try {
     inode = readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");

@@ -1,6 +1,14 @@
 /** Fetches a PyTorch wheel by pip and unpacks the part of it that is a libtorch. */
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -34,7 +42,11 @@ const CUDA_PARTS = [
   "torch/lib/libcaffe2_nvrtc.so",
 ];
 /** NVIDIA's wheels lie beside torch, where the run path inside PyTorch's libraries looks for them. */
-const NVIDIA_PARTS = ["nvidia/*/lib/*.so*", "nvidia_*.dist-info/*icense*", "nvidia_*.dist-info/*ICENSE*"];
+const NVIDIA_PARTS = [
+  "nvidia/*/lib/*.so*",
+  "nvidia_*.dist-info/*icense*",
+  "nvidia_*.dist-info/*ICENSE*",
+];
 /** All that libtorch_cpu.so of a CUDA build loads, even where no CUDA is used. */
 const NVIDIA_PARTS_FOR_CPU = [
   "nvidia/*/lib/libcudart.so.*",
@@ -58,7 +70,9 @@ export async function fetchLibtorch({ entry, version, variant }) {
 
     const requirements = nvidiaRequirements(folder, variant);
     if (requirements.length > 0) {
-      say(`fetching ${variant === "cuda" ? "CUDA's libraries" : "the two CUDA libraries that this build loads"}`);
+      say(
+        `fetching ${variant === "cuda" ? "CUDA's libraries" : "the two CUDA libraries that this build loads"}`,
+      );
       await download(requirements, [], wheels);
       const nvidia = wheelsIn(wheels).filter((wheel) => !torch.includes(wheel));
       await unpack(nvidia, folder, variant === "cuda" ? NVIDIA_PARTS : NVIDIA_PARTS_FOR_CPU);
@@ -72,7 +86,14 @@ export async function fetchLibtorch({ entry, version, variant }) {
 async function download(requirements, options, wheels) {
   const scratch = path.join(wheels, "pip");
   mkdirSync(scratch, { recursive: true });
-  const pip = ["-m", "pip", "download", "--only-binary=:all:", "--no-cache-dir", "--progress-bar=off"];
+  const pip = [
+    "-m",
+    "pip",
+    "download",
+    "--only-binary=:all:",
+    "--no-cache-dir",
+    "--progress-bar=off",
+  ];
   // /tmp is often too small for a wheel, and pip's own cache would keep a second copy.
   const env = { ...process.env, TMPDIR: scratch, PIP_DISABLE_PIP_VERSION_CHECK: "1" };
   const args = [...pip, ...options, "-d", wheels, ...requirements];
@@ -95,7 +116,9 @@ function wheelsIn(folder) {
 
 async function unpack(wheels, folder, parts) {
   for (const wheel of wheels) {
-    await run("python3", [UNPACK, wheel, folder, ...parts], { what: `unpacking ${path.basename(wheel)}` });
+    await run("python3", [UNPACK, wheel, folder, ...parts], {
+      what: `unpacking ${path.basename(wheel)}`,
+    });
   }
 }
 
@@ -117,13 +140,19 @@ export function selectNvidia(metadata, variant) {
   if (variant === "cuda") return requirements;
   return requirements
     .filter((requirement) => /^(cuda-toolkit|nvidia-cuda-(runtime|cupti))/.test(requirement))
-    .map((requirement) => requirement.replace(/^cuda-toolkit\[[^\]]*\]/, "cuda-toolkit[cudart,cupti]"));
+    .map((requirement) =>
+      requirement.replace(/^cuda-toolkit\[[^\]]*\]/, "cuda-toolkit[cudart,cupti]"),
+    );
 }
 
 async function writeManifest(folder, wanted, wheels) {
   const files = [];
   for (const wheel of wheels) {
-    files.push({ name: path.basename(wheel), bytes: statSync(wheel).size, sha256: await sha256(wheel) });
+    files.push({
+      name: path.basename(wheel),
+      bytes: statSync(wheel).size,
+      sha256: await sha256(wheel),
+    });
   }
   const manifest = { ...wanted, wheels: files };
   writeFileSync(path.join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

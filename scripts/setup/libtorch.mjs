@@ -41,7 +41,12 @@ export const PINNED = { cpu: "2.13.0", cuda: "2.14.1" };
 export async function findLibtorch(wish, current, env = process.env) {
   if (wish.version) requireSupported(wish.version, `--libtorch-version ${wish.version}`);
   if (env.BERTCNN_LIBTORCH) return fromEnvironment(wish, env.BERTCNN_LIBTORCH);
-  return fromCurrent(wish, current) ?? fromCache(wish, env) ?? fromPython(wish) ?? (await fetched(wish, env));
+  return (
+    fromCurrent(wish, current) ??
+    fromCache(wish, env) ??
+    fromPython(wish) ??
+    (await fetched(wish, env))
+  );
 }
 
 /** @returns {Libtorch} */
@@ -91,7 +96,8 @@ async function fetched(wish, env) {
   await fetchLibtorch({ entry, version, variant });
   const found = describeLibtorch(entry, "cache");
   const problem = found ? misfit(found, wish) : "is not complete";
-  if (problem) throw new SetupError(`${entry} ${problem}. Remove that folder and run set-up again.`);
+  if (problem)
+    throw new SetupError(`${entry} ${problem}. Remove that folder and run set-up again.`);
   return found;
 }
 
@@ -146,7 +152,9 @@ function misfit(found, wish) {
     return "is a CPU build (it has no lib/libtorch_cuda.so), but --variant cuda was asked for";
   }
   const unresolved = missingLibraries(found, wish.variant ?? "cpu");
-  return unresolved.length > 0 ? `needs ${unresolved.join(", ")}, which the loader does not find` : null;
+  return unresolved.length > 0
+    ? `needs ${unresolved.join(", ")}, which the loader does not find`
+    : null;
 }
 
 /** Sonames that the dynamic loader does not find, as `ldd` tells it; none where there is no `ldd`. */

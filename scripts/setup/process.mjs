@@ -47,7 +47,9 @@ export function run(command, args, { what, cwd, env = process.env, log, verbose 
       take(chunk);
     });
     child.stderr.setEncoding("utf8").on("data", take);
-    child.on("error", (error) => reject(new SetupError(`${what}: cannot start ${command}: ${error.message}`)));
+    child.on("error", (error) =>
+      reject(new SetupError(`${what}: cannot start ${command}: ${error.message}`)),
+    );
     child.on("close", (code, signal) => {
       file?.end();
       progress.clear();
@@ -72,7 +74,11 @@ function progressLine(verbose) {
   if (!process.stderr.isTTY) return { update() {}, clear() {} };
   return {
     update(chunk) {
-      const line = chunk.trimEnd().split(/[\r\n]/).at(-1) ?? "";
+      const line =
+        chunk
+          .trimEnd()
+          .split(/[\r\n]/)
+          .at(-1) ?? "";
       process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
     },
     clear: () => process.stderr.write("\r\x1b[K"),

@@ -65,7 +65,9 @@ export function findCompiler(env = process.env) {
 function missingCompiler() {
   const compiler = findCompiler();
   if (!compiler) {
-    const name = process.env.CXX ? `the C++ compiler that CXX names (${process.env.CXX})` : "a C++20 compiler";
+    const name = process.env.CXX
+      ? `the C++ compiler that CXX names (${process.env.CXX})`
+      : "a C++20 compiler";
     return [{ name, apt: "g++" }];
   }
   if (compilesCxx20(compiler.command)) return [];
@@ -97,7 +99,9 @@ function missingCmake() {
   const name = `CMake ${CMAKE_MINIMUM} or later`;
   if (!version) return [{ name, apt: "cmake" }];
   // The distribution has an older one, so its package would not help.
-  return [{ name: `${name} (found ${version})`, apt: "cmake", advice: "python3 -m pip install cmake" }];
+  return [
+    { name: `${name} (found ${version})`, apt: "cmake", advice: "python3 -m pip install cmake" },
+  ];
 }
 
 /** @returns {Missing[]} */

@@ -21,7 +21,11 @@ export async function compileTypescript({ verbose = false } = {}) {
   const before = sourcesFingerprint();
   // What a source that is gone left behind must not be packed.
   rmSync(DIST, { recursive: true, force: true });
-  await run(process.execPath, [tsc, "-p", path.join(root, PROJECT)], { what: "tsc", cwd: root, verbose });
+  await run(process.execPath, [tsc, "-p", path.join(root, PROJECT)], {
+    what: "tsc",
+    cwd: root,
+    verbose,
+  });
   writeFileSync(STAMP, before);
 }
 
