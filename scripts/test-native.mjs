@@ -1,5 +1,6 @@
 /** Builds and runs the C++ tests by CTest; says so where GoogleTest is not installed. */
 import { spawnSync } from "node:child_process";
+import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { buildNativeTests } from "./setup/addon.mjs";
@@ -20,6 +21,8 @@ export async function runNativeTests(libtorch) {
   }
   const folder = await buildNativeTests(libtorch);
   const args = ["--test-dir", folder, "--output-on-failure", "--no-tests=error"];
+  const reports = process.env.BERTCNN_TEST_REPORTS;
+  if (reports) args.push("--output-junit", path.resolve(reports, "ctest.xml"));
   return spawnSync("ctest", args, { stdio: "inherit" }).status === 0;
 }
 
