@@ -7,9 +7,9 @@
 
 namespace bertcnn::checkpoint {
 
-/// Collects files in a staging folder; `commit()` makes them appear in `target` all at once. Files that
-/// `target` holds beside them stay. Without a commit the destructor removes the staging folder, and the
-/// parent folders that were made for it. A symbolic link to a directory is followed.
+/// Collects files in a staging folder; `commit()` makes them appear in `target` at once. What
+/// `target` holds beside them stays. Without a commit the destructor removes the staging folder,
+/// and the parent folders that were made for it. A symbolic link to a directory is followed.
 ///
 ///     AtomicDirectory directory("out/model");
 ///     directory.write("config.json", text);
@@ -29,15 +29,20 @@ class AtomicDirectory {
   std::string path(std::string_view name) const;
   /// Writes the file `target/name`.
   void write(std::string_view name, std::string_view contents) const;
-  /// Flushes everything to the disk and puts it in place. Where `target` exists, the two folders are
-  /// exchanged in one step; where the file system cannot do that, the files are renamed one by one,
-  /// config.json last, and renamed back if one fails.
+  /// Flushes everything to the disk and puts it in place.
+  ///
+  /// A new target appears by one renaming. One that holds only files is exchanged, in one step, for
+  /// the staging folder with hard links to its other files. One that holds folders, is the working
+  /// directory or a mount point, or lies where neither links nor exchanging work, keeps its
+  /// identity: its files are replaced one by one, config.json last, and put back if one fails.
   void commit();
 
  private:
+  bool exchange(const std::vector<std::string>& names) const;
+  void replace_files(std::vector<std::string> names) const;
+
   std::string target_;  // with symbolic links resolved
   std::string staging_;
-  bool staged_inside_ = false;             // the staging folder lies in `target`, not beside it
   std::vector<std::string> made_parents_;  // outermost first
 };
 

@@ -9,9 +9,10 @@
 
 namespace bertcnn::checkpoint {
 
-/// Writes to a temporary file beside `target`; `commit()` puts it in `target`'s place. Without a commit
-/// the destructor removes it and `target` stays as it was. A symbolic link is followed: the file that
-/// it points to is replaced. All errors are `ERR_IO` with the path and the system's reason.
+/// Writes to a temporary file beside `target`; `commit()` puts it in `target`'s place. Without a
+/// commit the destructor removes it and `target` stays as it was. A symbolic link is followed: the
+/// file that it points to is replaced. All errors are `ERR_IO` with the path and the system's
+/// reason.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& target);
@@ -28,6 +29,7 @@ class AtomicFile {
 
  private:
   void flush();
+  void write_through(std::span<const std::byte> bytes) const;
 
   std::string target_;
   std::string temporary_;

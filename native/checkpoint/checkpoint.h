@@ -14,19 +14,20 @@ namespace bertcnn::checkpoint {
 
 struct Contents;
 
-/// The tensors of a file, or of a directory's file or shards. Owns the memory maps (and the few buffers
-/// for tensors that a file does not hold contiguously) behind its tensors, so a Tensor's bytes are
-/// valid as long as the Checkpoint lives, wherever it is moved.
+/// The tensors of a file, or of a directory's file or shards. Owns the memory maps (and the few
+/// buffers for tensors that a file does not hold contiguously) behind its tensors, so a Tensor's
+/// bytes are valid as long as the Checkpoint lives, wherever it is moved.
 ///
-/// A mapped file that another process truncates raises SIGBUS on the next touch; one that it overwrites
-/// changes under the reader. So copy what is needed and let the Checkpoint go; writers should replace
-/// files by renaming, as ours do.
+/// A mapped file that another process truncates raises SIGBUS on the next touch; one that it
+/// overwrites changes under the reader. So copy what is needed and let the Checkpoint go; writers
+/// should replace files by renaming, as ours do.
 class Checkpoint {
  public:
-  /// Opens a file, told apart by its content and not by its ending: safetensors, or what `torch.save`
-  /// writes since PyTorch 1.6 (a state dict, or a dict that holds one under `state_dict`,
-  /// `model_state_dict` or `model`). Or a directory, in which the first of these is opened:
-  /// model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json.
+  /// Opens a file, told apart by its content and not by its ending: safetensors, or what
+  /// `torch.save` writes since PyTorch 1.6 (a state dict, or a dict that holds one under
+  /// `state_dict`, `model_state_dict` or `model`). Or a directory, in which the first of these is
+  /// opened: model.safetensors, model.safetensors.index.json, pytorch_model.bin,
+  /// pytorch_model.bin.index.json.
   ///
   /// Everything a file says of itself is checked against its size. Errors: `ERR_FILE_NOT_FOUND`,
   /// `ERR_IO`, and `ERR_CHECKPOINT_FORMAT` with the file, the name or offset, and the reason.
@@ -44,24 +45,26 @@ class Checkpoint {
   const Metadata& metadata() const;
 
  private:
-  explicit Checkpoint(std::unique_ptr<Contents> contents);
+  Checkpoint(Contents contents, const std::string& path);
+  static Checkpoint open_shards(const std::string& folder, const std::string& index_path);
 
   std::unique_ptr<Contents> contents_;
   std::vector<size_t> by_name_;  // indices of tensors, sorted by name
 };
 
-/// Writes `tensor` to `out` (`numel()` values) as float32. float16 and bfloat16 are widened exactly,
-/// float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
+/// Writes `tensor` to `out` (`numel()` values) as float32. float16 and bfloat16 are widened
+/// exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
 void copy_as_float32(const Tensor& tensor, float* out);
 
-/// Writes a safetensors file, atomically: `file` appears complete or stays as it was. transformers wants
-/// `{"format", "pt"}` in `metadata`. Errors: `ERR_IO` with path and reason, `ERR_INVALID_ARGUMENT` for
-/// tensors that no reader would take (a name twice, bytes that do not fit the shape).
+/// Writes a safetensors file, atomically: `file` appears complete or stays as it was. transformers
+/// wants
+/// `{"format", "pt"}` in `metadata`. Errors: `ERR_IO` with path and reason, `ERR_INVALID_ARGUMENT`
+/// for tensors that no reader would take (a name twice, bytes that do not fit the shape).
 void write_safetensors(const std::string& file, std::span<const Tensor> tensors,
                        const Metadata& metadata);
 
-/// Writes an OrderedDict of contiguous CPU tensors as `torch.save` does, atomically. torch.load reads it
-/// with `weights_only=True` and with `mmap=True`; errors as for write_safetensors.
+/// Writes an OrderedDict of contiguous CPU tensors as `torch.save` does, atomically. torch.load
+/// reads it with `weights_only=True` and with `mmap=True`; errors as for write_safetensors.
 void write_pytorch(const std::string& file, std::span<const Tensor> tensors);
 
 }  // namespace bertcnn::checkpoint

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,19 +21,25 @@ size_t size_of(DType dtype);
 std::string_view name_of(DType dtype);
 bool is_floating_point(DType dtype);
 
+/// A file whose tensors have more is refused (PyTorch's own limit).
+inline constexpr size_t most_dimensions = 64;
+
 /// One named array. It does not own its bytes: a Checkpoint, or whoever made the tensor, does.
 struct Tensor {
   std::string name;
   DType dtype = DType::float32;
   /// Empty for a scalar.
   std::vector<int64_t> shape;
-  /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them. A file decides where they
-  /// start, so they may not be aligned to the element: copy, do not cast.
+  /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them. A file decides where
+  /// they start, so they may not be aligned to the element: copy, do not cast.
   std::span<const std::byte> bytes;
 
-  /// The product of `shape`; 1 for a scalar.
+  /// The number of elements, by the bytes: the product of `shape`, 1 for a scalar.
   int64_t numel() const;
 };
+
+/// Bytes that `shape` takes; nothing where a length is negative or the product passes 64 bits.
+std::optional<uint64_t> byte_count(DType dtype, std::span<const int64_t> shape);
 
 /// Names and values that a safetensors file carries beside its tensors, in file order.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
