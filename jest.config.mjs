@@ -5,7 +5,10 @@ export default {
   moduleFileExtensions: ["cts", "mts", "ts", "cjs", "mjs", "js", "json", "node"],
   // `./x.cjs` in a source names what `x.cts` compiles to.
   resolver: "<rootDir>/test/unit/support/resolver.cjs",
-  transform: { "\\.cts$": ["ts-jest", { tsconfig: "tsconfig.jest.json" }] },
+  transform: {
+    "\\.cts$": ["ts-jest", { tsconfig: "tsconfig.jest.json" }],
+    "\\.mjs$": "<rootDir>/test/unit/support/esm-transform.cjs",
+  },
   collectCoverageFrom: ["src/**/*.cts", "!src/native.cts"],
   coverageDirectory: "coverage/unit",
   coverageReporters: ["text", "lcov", "json-summary"],

@@ -13,6 +13,39 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }
 
+interface Audience {
+  callbacks: Set<() => void>;
+  listener: () => void;
+}
+
+const audiences = new WeakMap<AbortSignal, Audience>();
+
+/**
+ * Calls back when the signal aborts; returns what ends that. A signal gets one listener however many calls
+ * it serves, since Node takes more than ten for a leak and warns.
+ */
+function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const { callbacks, listener } = audiences.get(signal) ?? gather(signal);
+  callbacks.add(callback);
+  return () => {
+    callbacks.delete(callback);
+    if (callbacks.size > 0) return;
+    signal.removeEventListener("abort", listener);
+    audiences.delete(signal);
+  };
+}
+
+function gather(signal: AbortSignal): Audience {
+  const callbacks = new Set<() => void>();
+  const listener = () => {
+    for (const callback of callbacks) callback();
+  };
+  const audience = { callbacks, listener };
+  audiences.set(signal, audience);
+  signal.addEventListener("abort", listener);
+  return audience;
+}
+
 /**
  * The outcome of `work`, unless a limit is reached first: then the reason of that limit at once, and
  * `cancel` is called. Neither a listener nor a timer is left behind.
@@ -25,10 +58,20 @@ export function whicheverFirst<T>(
   const { signal, timeout } = limits;
   if (signal === undefined && timeout === undefined) return work;
   return new Promise<T>((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined;
+    const stopListening =
+      signal &&
+      onAbort(signal, () => {
+        giveUp(signal.reason);
+      });
+    const timer =
+      timeout &&
+      setTimeout(() => {
+        const message = `The call took longer than its timeout of ${String(timeout)} ms`;
+        giveUp(new BertCnnError("ERR_TIMEOUT", message));
+      }, timeout);
     const tidy = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
     };
     const giveUp = (reason: unknown) => {
       tidy();
@@ -36,15 +79,6 @@ export function whicheverFirst<T>(
       reject(reason);
       cancel();
     };
-    const onAbort = () => {
-      giveUp(signal?.reason);
-    };
-    const onTimeout = () => {
-      const message = `The call took longer than its timeout of ${String(timeout)} ms`;
-      giveUp(new BertCnnError("ERR_TIMEOUT", message));
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (timeout !== undefined) timer = setTimeout(onTimeout, timeout);
     work.finally(tidy).then(resolve, reject);
   });
 }
@@ -59,13 +93,13 @@ export async function whetherCancelled<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (signal === undefined) return work;
-  signal.addEventListener("abort", cancel, { once: true });
+  const stopListening = onAbort(signal, cancel);
   try {
     return await work;
   } catch (error) {
     if (error instanceof BertCnnError && error.code === "ERR_CANCELLED") throwIfAborted(signal);
     throw error;
   } finally {
-    signal.removeEventListener("abort", cancel);
+    stopListening();
   }
 }

@@ -1,5 +1,30 @@
-/** Every code that an error of this library can carry, with its meaning; `docs/errors.md` says what to do. */
-const MEANINGS = {
+/** The codes that a {@link BertCnnError} carries. `docs/errors.md` says what each one asks for. */
+export type BertCnnErrorCode =
+  | "ERR_INVALID_ARGUMENT"
+  | "ERR_INVALID_JSON"
+  | "ERR_INVALID_CONFIG"
+  | "ERR_UNSUPPORTED_CONFIG"
+  | "ERR_FILE_NOT_FOUND"
+  | "ERR_IO"
+  | "ERR_CHECKPOINT_FORMAT"
+  | "ERR_CHECKPOINT_MISMATCH"
+  | "ERR_TOKENIZER_FORMAT"
+  | "ERR_INVALID_INPUT"
+  | "ERR_INVALID_LABELS"
+  | "ERR_SEQUENCE_TOO_SHORT"
+  | "ERR_DEVICE_UNAVAILABLE"
+  | "ERR_DISPOSED"
+  | "ERR_CANCELLED"
+  | "ERR_TRAINING_NOT_CONFIGURED"
+  | "ERR_QUEUE_FULL"
+  | "ERR_TIMEOUT"
+  | "ERR_OUT_OF_MEMORY"
+  | "ERR_ADDON_LOAD"
+  | "ERR_LIBTORCH_VERSION"
+  | "ERR_INTERNAL";
+
+/** What each code means; `docs/errors.md` also says what to do. */
+const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_INVALID_ARGUMENT: "an argument or option has the wrong type or value, or an unknown name",
   ERR_INVALID_JSON: "a JSON file cannot be parsed",
   ERR_INVALID_CONFIG: "config.json lacks a field or holds a value that makes no sense",
@@ -22,10 +47,7 @@ const MEANINGS = {
   ERR_ADDON_LOAD: "the native addon cannot be loaded",
   ERR_LIBTORCH_VERSION: "libtorch is of another version than the addon was built with",
   ERR_INTERNAL: "a fault of this library; please report it",
-} as const;
-
-/** The codes that a {@link BertCnnError} carries. `docs/errors.md` says what each one asks for. */
-export type BertCnnErrorCode = keyof typeof MEANINGS;
+};
 
 /** All codes, for tests and documentation. */
 export const errorCodes = Object.keys(MEANINGS) as readonly BertCnnErrorCode[];
@@ -45,6 +67,7 @@ export const errorCodes = Object.keys(MEANINGS) as readonly BertCnnErrorCode[];
  * ```
  */
 export class BertCnnError extends Error {
+  /** The class's name, also where `instanceof` cannot be asked. */
   override readonly name = "BertCnnError";
   /** Tells the kinds of errors apart; stable, unlike the message. */
   readonly code: BertCnnErrorCode;

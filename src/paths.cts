@@ -23,13 +23,17 @@ export function readStateDictTarget(value: unknown, name: string): string {
 /** Throws ERR_FILE_NOT_FOUND unless `source` is a directory; returns it as an absolute path. */
 export async function readDirectory(value: unknown, name: string): Promise<string> {
   const directory = readPath(value, name);
-  const found = await stat(directory).catch((error: unknown) => error as NodeJS.ErrnoException);
-  if (!(found instanceof Error) && found.isDirectory()) return directory;
-  const problem =
-    found instanceof Error ? `cannot be read (${found.code ?? found.message})` : "is a file";
+  let problem = "is a file";
+  let cause: unknown;
+  try {
+    if ((await stat(directory)).isDirectory()) return directory;
+  } catch (error) {
+    problem = `cannot be read (${String((error as NodeJS.ErrnoException).code)})`;
+    cause = error;
+  }
   throw new BertCnnError(
     "ERR_FILE_NOT_FOUND",
     `Expected a directory with config.json, weights and tokenizer for ${name} but ${directory} ${problem}`,
-    { cause: found instanceof Error ? found : undefined },
+    { cause },
   );
 }

@@ -4,8 +4,11 @@ import { naturalNumber, oneOf, unexpected } from "./check.cjs";
 
 /** The element types of a {@link Tensor}, by name, with the arrays that hold them. */
 export interface TensorData {
+  /** Logits, probabilities. */
   float32: Float32Array;
+  /** Token ids and masks. */
   int32: Int32Array;
+  /** Token ids and masks, as PyTorch and ONNX have them. */
   int64: BigInt64Array;
 }
 

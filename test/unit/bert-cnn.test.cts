@@ -1,0 +1,617 @@
+import { getEventListeners } from "node:events";
+import path from "node:path";
+
+import { BertCnn, BertCnnError, Tensor, type BertCnnOptions } from "../../src/index.cjs";
+import { replaceNativeModule } from "../../src/native-module.cjs";
+import type { NativeModel } from "../../src/native.cjs";
+import {
+  deferred,
+  FakeNative,
+  nativeError,
+  prediction,
+  stepResult,
+} from "./support/fake-native.cjs";
+import { errorOf, expectError, reasonOf } from "./support/rejection.cjs";
+
+// Any directory does: the fake reads nothing.
+const directory = __dirname;
+let native: FakeNative;
+
+const load = (options?: BertCnnOptions) => BertCnn.fromPretrained(directory, options);
+/** Lets every promise that can go on do so. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+beforeEach(() => {
+  native = new FakeNative();
+  replaceNativeModule(native);
+});
+
+afterEach(() => {
+  replaceNativeModule(undefined);
+});
+
+describe("fromPretrained", () => {
+  it("hands options and the absolute directory to the addon", async () => {
+    const relative = path.relative(process.cwd(), directory);
+    await BertCnn.fromPretrained(relative, {
+      variant: "fine-tune",
+      filterSizes: [3],
+      seed: 0,
+      device: "cuda:1",
+    });
+    expect(native.loadOptions).toEqual({
+      directory,
+      variant: "fine-tune",
+      filterSizes: [3],
+      seed: 0,
+      device: "cuda:1",
+    });
+  });
+
+  it("shows the model's facts, frozen", async () => {
+    const model = await load();
+    expect(model).toMatchObject({
+      config: { hidden_size: 16, bert_cnn: { variant: "frozen" } },
+      labels: ["bad", "fair", "good"],
+      problemType: "single_label_classification",
+      device: "cpu",
+      dtype: "float32",
+      maxLength: 40,
+      parameterCount: 1234,
+      loadReport: { missing: [], unexpected: [], initialized: ["fc.weight"] },
+    });
+    expect(Object.isFrozen(model.config.bert_cnn)).toBe(true);
+    expect(Object.isFrozen(model.labels)).toBe(true);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["an unknown option", { varient: "frozen" }, "'varient'"],
+    ["an unknown variant", { variant: "thawed" }, "options.variant"],
+    ["an unknown problem type", { problemType: "ranking" }, "options.problemType"],
+    ["a label that occurs twice", { labels: ["a", "b", "a"] }, '"a" twice'],
+    ["no labels", { labels: [] }, "at least one label"],
+    ["a label without a name", { labels: ["a", ""] }, "options.labels[1]"],
+    ["two numbers of labels", { labels: ["a", "b"], numLabels: 3 }, "options.numLabels"],
+    ["no kernel sizes", { filterSizes: [] }, "at least one kernel size"],
+    ["a kernel size of 0", { filterSizes: [3, 0] }, "options.filterSizes[1]"],
+    ["a dropout of 1", { dropout: 1 }, "options.dropout"],
+    ["a device that cannot be", { device: "cuda:x" }, "options.device"],
+    ["a seed below 0", { seed: -1 }, "options.seed"],
+    ["a fraction of a thread", { threads: 0.5 }, "options.threads"],
+    ["something else as signal", { signal: {} }, "Expected AbortSignal for options.signal"],
+    ["null", null, "Expected object for options but received null"],
+  ])("refuses %s", async (_, options, message) => {
+    await expectError(load(options as BertCnnOptions), "ERR_INVALID_ARGUMENT", message);
+    expect(native.loadOptions).toBeUndefined();
+  });
+
+  it("refuses a source that is no string", async () => {
+    await expectError(BertCnn.fromPretrained(3 as never), "ERR_INVALID_ARGUMENT", "source");
+    await expectError(BertCnn.fromPretrained("a\0b"), "ERR_INVALID_ARGUMENT", "null characters");
+  });
+
+  it("says that a directory is expected where there is none", async () => {
+    await expectError(
+      BertCnn.fromPretrained("bert-base-uncased"),
+      "ERR_FILE_NOT_FOUND",
+      "Expected a directory",
+      path.resolve("bert-base-uncased"),
+      "ENOENT",
+    );
+    await expectError(BertCnn.fromPretrained(__filename), "ERR_FILE_NOT_FOUND", "is a file");
+  });
+
+  it("gives the addon's error its class", async () => {
+    native.loadModel = () =>
+      Promise.reject(nativeError("ERR_CHECKPOINT_MISMATCH", "names are missing"));
+    const error = await errorOf(load());
+    expect(error).toMatchObject({ code: "ERR_CHECKPOINT_MISMATCH", message: "names are missing" });
+  });
+
+  it("is not begun with a signal that is aborted", async () => {
+    expect(await reasonOf(load({ signal: AbortSignal.abort("no") }))).toBe("no");
+    expect(native.loadOptions).toBeUndefined();
+  });
+
+  it("frees a model that was loaded in spite of the signal", async () => {
+    const { promise, resolve } = deferred<NativeModel>();
+    native.loading = promise;
+    const controller = new AbortController();
+    const loading = load({ signal: controller.signal });
+    while (native.loadOptions === undefined) await turn();
+    controller.abort("enough");
+    expect(await reasonOf(loading)).toBe("enough");
+    resolve(native.model());
+    await turn();
+    expect(native.count("dispose")).toBe(1);
+  });
+});
+
+describe("predict", () => {
+  it("gives tensors over arrays of its own", async () => {
+    const model = await load();
+    const call = model.predict(["a", "b"], { priority: 2 });
+    const { args, result } = native.last("predict");
+    expect(args).toEqual([1, ["a", "b"], { priority: 2 }]);
+    const given = { ...prediction(2), truncated: Uint8Array.of(0, 1) };
+    result.resolve(given);
+    const { logits, probabilities, truncated } = await call;
+    expect(logits).toBeInstanceOf(Tensor);
+    expect(logits).toMatchObject({ type: "float32", dims: [2, 3], data: given.logits });
+    expect(logits.data).not.toBe(given.logits);
+    expect(probabilities).toMatchObject({ dims: [2, 3], data: given.probabilities });
+    expect(truncated).toEqual(Uint8Array.of(0, 1));
+  });
+
+  it("has no probabilities where the addon gives none", async () => {
+    const model = await load();
+    const call = model.predict("a");
+    native.last("predict").result.resolve({ ...prediction(1), probabilities: null });
+    expect((await call).probabilities).toBeNull();
+  });
+
+  it("of no rows is empty", async () => {
+    const model = await load();
+    const empty = await model.predict([]);
+    expect(empty.logits.dims).toEqual([0, 3]);
+    expect(empty.probabilities?.dims).toEqual([0, 3]);
+    expect(empty.truncated).toHaveLength(0);
+    const inputIds = new Tensor("int32", new Int32Array(0), [0, 5]);
+    expect((await model.predict({ inputIds })).logits.dims).toEqual([0, 3]);
+    expect(native.count("predict")).toBe(0);
+  });
+
+  it("of no rows has no probabilities for a regression", async () => {
+    native.info = { ...native.info, problemType: "regression" };
+    expect((await (await load()).predict([])).probabilities).toBeNull();
+  });
+
+  it.each<[string, unknown, unknown, string]>([
+    ["a text that is none", ["a", 3], undefined, "input[1]"],
+    ["nothing", undefined, undefined, "for input"],
+    ["an unknown option", "a", { prioritty: 1 }, "'prioritty'"],
+    ["a timeout of 0", "a", { timeout: 0 }, "options.timeout"],
+    ["a timeout beyond what a timer holds", "a", { timeout: 2 ** 31 }, "options.timeout"],
+    ["half a priority", "a", { priority: 0.5 }, "options.priority"],
+  ])("rejects for %s, without a call of the addon", async (_, input, options, message) => {
+    const model = await load();
+    await expectError(
+      model.predict(input as string, options as object),
+      "ERR_INVALID_ARGUMENT",
+      message,
+    );
+    expect(native.count("predict")).toBe(0);
+  });
+
+  it("rejects at once with a signal that is aborted, without a call of the addon", async () => {
+    const model = await load();
+    const reason = new Error("no");
+    expect(await reasonOf(model.predict("a", { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(native.count("predict")).toBe(0);
+  });
+
+  it("rejects with the signal's reason at once and cancels its own call only", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const other = model.predict("other");
+    const call = model.predict("a", { signal: controller.signal });
+    const { args, result } = native.last("predict");
+    controller.abort("enough");
+    expect(await reasonOf(call)).toBe("enough");
+    expect(native.cancelled).toEqual([args[0]]);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+    result.reject(nativeError("ERR_CANCELLED", "cancelled"));
+    native.calls[0]!.result.resolve(prediction(1));
+    expect((await other).logits.dims).toEqual([1, 3]);
+  });
+
+  it("puts one listener on a signal that serves many calls, and leaves none", async () => {
+    const model = await load();
+    const { signal } = new AbortController();
+    const calls = Array.from({ length: 20 }, () => model.predict("a", { signal }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    for (const { result } of native.calls) result.resolve(prediction(1));
+    await Promise.all(calls);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
+  it("rejects every call of one signal", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 3 }, () => model.predict("a", { signal }));
+    controller.abort("enough");
+    expect(await Promise.all(calls.map(reasonOf))).toEqual(["enough", "enough", "enough"]);
+    expect(native.cancelled).toEqual([1, 2, 3]);
+  });
+
+  it("rejects after its timeout and cancels", async () => {
+    const model = await load();
+    await expectError(model.predict("a", { timeout: 1 }), "ERR_TIMEOUT", "1 ms");
+    expect(native.cancelled).toEqual([1]);
+  });
+
+  it("gives the addon's error its class, the original as cause", async () => {
+    const model = await load();
+    const call = model.predict("a");
+    const original = nativeError("ERR_INVALID_INPUT", "row 0: id 999");
+    native.last("predict").result.reject(original);
+    const error = await errorOf(call);
+    expect(error).toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      message: "row 0: id 999",
+      cause: original,
+    });
+  });
+});
+
+describe("classify", () => {
+  const classify = async (problemType: string, options?: object) => {
+    native.info = { ...native.info, problemType };
+    const model = await load();
+    const call = model.classify(["a", "b"], options);
+    native
+      .last("predict")
+      .result.resolve(
+        problemType === "regression" ? { ...prediction(2), probabilities: null } : prediction(2),
+      );
+    return (await call).map((row) => row.map(({ label }) => label));
+  };
+
+  it("gives the best label of each text", async () => {
+    expect(await classify("single_label_classification")).toEqual([["good"], ["good"]]);
+    expect(await classify("multi_label_classification")).toEqual([["good"], ["good"]]);
+  });
+
+  it("gives topK labels, or all", async () => {
+    expect(await classify("single_label_classification", { topK: 2 })).toEqual([
+      ["good", "fair"],
+      ["good", "fair"],
+    ]);
+    expect((await classify("single_label_classification", { topK: null }))[0]).toHaveLength(3);
+  });
+
+  it("gives every label's score for a regression", async () => {
+    expect((await classify("regression"))[0]).toHaveLength(3);
+  });
+
+  it("passes on what ends a call and its priority", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const call = model.classify("a", { priority: 4, signal: controller.signal });
+    expect(native.last("predict").args[2]).toEqual({ priority: 4 });
+    controller.abort("enough");
+    expect(await reasonOf(call)).toBe("enough");
+  });
+
+  it("of no texts is empty", async () => {
+    expect(await (await load()).classify([])).toEqual([]);
+  });
+
+  it.each<[unknown, unknown, string]>([
+    ["a", { topK: 0 }, "options.topK"],
+    ["a", { functionToApply: "tanh" }, "options.functionToApply"],
+    [{ inputIds: 1 }, undefined, "string or array of strings"],
+  ])("refuses %p with %p", async (input, options, message) => {
+    const model = await load();
+    await expectError(
+      model.classify(input as string, options as object),
+      "ERR_INVALID_ARGUMENT",
+      message,
+    );
+  });
+});
+
+describe("training", () => {
+  const batch = { texts: ["a"], labels: ["good"] };
+
+  it("hands the step to the addon once the optimizer is there", async () => {
+    const model = await load();
+    model.configureTraining({ learningRate: 1e-4, maxGradNorm: 0 });
+    expect(native.last("configureTraining").args).toEqual([{ learningRate: 1e-4, maxGradNorm: 0 }]);
+    const step = model.trainStep(batch);
+    await turn();
+    expect(native.count("trainStep")).toBe(0);
+    native.last("configureTraining").result.resolve(undefined);
+    await turn();
+    expect(native.last("trainStep").args[1]).toEqual({ input: ["a"], labels: Int32Array.of(2) });
+    native.last("trainStep").result.resolve(stepResult(1));
+    const result = await step;
+    expect(result).toMatchObject({
+      step: 1,
+      loss: 0.5,
+      gradNorm: 2,
+      learningRates: Float64Array.of(5e-5, 1e-3),
+    });
+    expect(result.logits.dims).toEqual([1, 3]);
+  });
+
+  it("keeps the order of calls while an optimizer is set up", async () => {
+    const model = await load();
+    model.configureTraining({ learningRate: 1 });
+    const calls = [model.trainStep(batch), model.predict("after the step")];
+    model.configureTraining({ learningRate: 2 });
+    calls.push(model.trainStep(batch));
+    const saved = model.savePretrained("x");
+    expect(native.calls.map(({ method }) => method)).toEqual(["configureTraining"]);
+    native.last("configureTraining").result.resolve(undefined);
+    await turn();
+    expect(native.calls.map(({ method }) => method)).toEqual([
+      "configureTraining",
+      "trainStep",
+      "predict",
+      "configureTraining",
+    ]);
+    native.last("configureTraining").result.resolve(undefined);
+    await turn();
+    expect(native.calls.slice(4).map(({ method }) => method)).toEqual([
+      "trainStep",
+      "savePretrained",
+    ]);
+    native.calls[1]!.result.resolve(stepResult(1));
+    native.calls[2]!.result.resolve(prediction(1));
+    native.calls[4]!.result.resolve(stepResult(1));
+    native.calls[5]!.result.resolve(undefined);
+    await Promise.all([...calls, saved]);
+  });
+
+  it("hands calls on at once when no optimizer is being set up", async () => {
+    const model = await load();
+    model.configureTraining();
+    native.last("configureTraining").result.resolve(undefined);
+    await turn();
+    void model.trainStep(batch);
+    void model.predict("a");
+    void model.trainStep(batch);
+    expect(native.calls.slice(1).map(({ method }) => method)).toEqual([
+      "trainStep",
+      "predict",
+      "trainStep",
+    ]);
+  });
+
+  it("fails with what setting up the optimizer failed with, until it is set up again", async () => {
+    const model = await load();
+    model.configureTraining();
+    native
+      .last("configureTraining")
+      .result.reject(nativeError("ERR_OUT_OF_MEMORY", "no room for moments"));
+    await expectError(model.trainStep(batch), "ERR_OUT_OF_MEMORY", "no room for moments");
+    await expectError(model.trainStep(batch), "ERR_OUT_OF_MEMORY");
+    expect(native.count("trainStep")).toBe(0);
+    model.configureTraining();
+    native.last("configureTraining").result.resolve(undefined);
+    const step = model.trainStep(batch);
+    await turn();
+    native.last("trainStep").result.resolve(stepResult(1));
+    expect((await step).step).toBe(1);
+  });
+
+  it("does not hinder predictions when setting up the optimizer failed", async () => {
+    const model = await load();
+    model.configureTraining();
+    const call = model.predict("a");
+    native.last("configureTraining").result.reject(nativeError("ERR_OUT_OF_MEMORY", "full"));
+    await turn();
+    native.last("predict").result.resolve(prediction(1));
+    expect((await call).logits.dims).toEqual([1, 3]);
+  });
+
+  it.each<[object, string]>([
+    [{ learningrate: 1 }, "'learningrate'"],
+    [{ learningRate: -1 }, "options.learningRate"],
+    [{ headLearningRate: NaN }, "options.headLearningRate"],
+    [{ weightDecay: Infinity }, "options.weightDecay"],
+    [{ beta1: 1 }, "options.beta1"],
+    [{ beta2: -0.1 }, "options.beta2"],
+    [{ epsilon: 0 }, "options.epsilon"],
+    [{ maxGradNorm: "1" }, "options.maxGradNorm"],
+  ])("is not configured with %p", async (options, message) => {
+    const model = await load();
+    await expectError(
+      () => {
+        model.configureTraining(options);
+      },
+      "ERR_INVALID_ARGUMENT",
+      message,
+    );
+    expect(native.count("configureTraining")).toBe(0);
+  });
+
+  it.each<[string, unknown, string, string]>([
+    ["nothing", undefined, "ERR_INVALID_ARGUMENT", "batch"],
+    ["neither texts nor tokens", { labels: [] }, "ERR_INVALID_ARGUMENT", "neither"],
+    [
+      "both texts and tokens",
+      { ...batch, tokens: { inputIds: new Tensor("int32", new Int32Array(1), [1, 1]) } },
+      "ERR_INVALID_ARGUMENT",
+      "both",
+    ],
+    ["an unknown field", { ...batch, lables: [] }, "ERR_INVALID_ARGUMENT", "'lables'"],
+    ["an empty batch", { texts: [], labels: [] }, "ERR_INVALID_INPUT", "at least one row"],
+    ["no labels", { texts: ["a"] }, "ERR_INVALID_ARGUMENT", "batch.labels"],
+    [
+      "an unknown label",
+      { texts: ["a"], labels: ["great"] },
+      "ERR_INVALID_LABELS",
+      "batch.labels[0]",
+    ],
+  ])("is refused with %s", async (_, value, code, message) => {
+    const model = await load();
+    await expectError(model.trainStep(value as never), code as "ERR_INVALID_ARGUMENT", message);
+    expect(native.count("trainStep")).toBe(0);
+  });
+
+  it("takes tokens", async () => {
+    const model = await load();
+    const inputIds = new Tensor("int32", Int32Array.of(5, 6), [1, 2]);
+    void model.trainStep({ tokens: { inputIds }, labels: [0] });
+    expect(native.last("trainStep").args[1]).toEqual({
+      input: { rows: 1, length: 2, inputIds: Int32Array.of(5, 6) },
+      labels: Int32Array.of(0),
+    });
+  });
+
+  it("resolves where the step was taken in spite of the signal", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const step = model.trainStep(batch, { signal: controller.signal });
+    controller.abort("enough");
+    expect(native.cancelled).toEqual([1]);
+    native.last("trainStep").result.resolve(stepResult(4));
+    expect((await step).step).toBe(4);
+  });
+
+  it("rejects with the signal's reason where the step was dropped", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const step = model.trainStep(batch, { signal: controller.signal });
+    controller.abort("enough");
+    native.last("trainStep").result.reject(nativeError("ERR_CANCELLED", "cancelled"));
+    expect(await reasonOf(step)).toBe("enough");
+  });
+
+  it("drops a step that never reached the addon", async () => {
+    const model = await load();
+    model.configureTraining();
+    const controller = new AbortController();
+    const step = model.trainStep(batch, { signal: controller.signal });
+    controller.abort("enough");
+    native.last("configureTraining").result.resolve(undefined);
+    expect(await reasonOf(step)).toBe("enough");
+    expect(native.count("trainStep")).toBe(0);
+  });
+
+  it("is not begun with a signal that is aborted", async () => {
+    const model = await load();
+    expect(await reasonOf(model.trainStep(batch, { signal: AbortSignal.abort("no") }))).toBe("no");
+    expect(native.count("trainStep")).toBe(0);
+  });
+});
+
+describe("weights", () => {
+  it("are saved to absolute paths", async () => {
+    const model = await load();
+    void model.savePretrained("out");
+    expect(native.last("savePretrained").args).toEqual([path.resolve("out")]);
+    void model.saveStateDict("out/weights.pt");
+    expect(native.last("saveStateDict").args).toEqual([path.resolve("out/weights.pt")]);
+  });
+
+  it("are loaded strictly unless told otherwise", async () => {
+    const model = await load();
+    const loading = model.loadStateDict("weights.pt");
+    expect(native.last("loadStateDict").args).toEqual([path.resolve("weights.pt"), true]);
+    native
+      .last("loadStateDict")
+      .result.resolve({ missing: ["a"], unexpected: [], initialized: [] });
+    expect(await loading).toEqual({ missing: ["a"], unexpected: [], initialized: [] });
+    void model.loadStateDict("weights.pt", { strict: false });
+    expect(native.last("loadStateDict").args[1]).toBe(false);
+  });
+
+  it("are not written to a file of an unknown ending", async () => {
+    const model = await load();
+    await expectError(
+      model.saveStateDict("weights.onnx"),
+      "ERR_INVALID_ARGUMENT",
+      ".safetensors or .pt",
+    );
+    expect(native.count("saveStateDict")).toBe(0);
+  });
+
+  it("give the addon's errors their class", async () => {
+    const model = await load();
+    const saving = model.savePretrained("out");
+    native.last("savePretrained").result.reject(nativeError("ERR_IO", "disk full"));
+    await expectError(saving, "ERR_IO", "disk full");
+  });
+});
+
+describe("dispose", () => {
+  it("may be called again, and ends the addon's model once", async () => {
+    const model = await load();
+    const disposal = model.dispose();
+    expect(model.dispose()).toBe(disposal);
+    expect(model[Symbol.asyncDispose]()).toBe(disposal);
+    native.last("dispose").result.resolve(undefined);
+    await disposal;
+    expect(native.count("dispose")).toBe(1);
+  });
+
+  it("lets every later call fail, without a call of the addon", async () => {
+    const model = await load();
+    void model.dispose();
+    const before = native.calls.length;
+    for (const work of [
+      () => model.predict("a"),
+      () => model.predict([]),
+      () => model.classify("a"),
+      () => model.trainStep({ texts: ["a"], labels: [0] }),
+      () => model.savePretrained("x"),
+      () => model.loadStateDict("x.pt"),
+      () => model.saveStateDict("x.pt"),
+      () => {
+        model.configureTraining();
+      },
+      () => model.stats(),
+    ]) {
+      await expectError(work, "ERR_DISPOSED", "was disposed");
+    }
+    expect(native.calls).toHaveLength(before);
+  });
+
+  it("rejects a call that waits for an optimizer", async () => {
+    const model = await load();
+    model.configureTraining();
+    const step = model.trainStep({ texts: ["a"], labels: [0] });
+    void model.dispose();
+    native.last("configureTraining").result.reject(nativeError("ERR_DISPOSED", "disposed"));
+    await expectError(step, "ERR_DISPOSED");
+  });
+
+  it("lets a signal come too late", async () => {
+    const model = await load();
+    const controller = new AbortController();
+    const call = model.predict("a", { signal: controller.signal });
+    void model.dispose();
+    controller.abort("enough");
+    expect(await reasonOf(call)).toBe("enough");
+    expect(native.cancelled).toEqual([]);
+  });
+
+  it("gives the addon's error its class", async () => {
+    const model = await load();
+    const disposal = model.dispose();
+    native.last("dispose").result.reject(new Error("odd"));
+    await expectError(disposal, "ERR_INTERNAL", "odd");
+  });
+});
+
+it("stats are a copy of the addon's counters", async () => {
+  const model = await load();
+  const stats = model.stats();
+  expect(stats).toEqual({
+    queuedRows: 0,
+    rows: 7,
+    batches: 2,
+    tokens: 40,
+    steps: 1,
+    cancelled: 0,
+    refused: 0,
+  });
+  stats.rows = 0;
+  expect(model.stats().rows).toBe(7);
+});
+
+it("an error of a call that throws instead of rejecting has its class too", async () => {
+  const throwing: NativeModel = {
+    ...native.model(),
+    savePretrained: () => {
+      throw nativeError("ERR_INVALID_ARGUMENT", "not a directory");
+    },
+  };
+  native.loading = Promise.resolve(throwing);
+  const model = await load();
+  expect(await errorOf(model.savePretrained("x"))).toBeInstanceOf(BertCnnError);
+});
