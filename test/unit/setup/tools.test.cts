@@ -1,5 +1,8 @@
 import { Tree } from "./support.cjs";
 
+// Each test starts several programs, on a machine that may be busy.
+jest.setTimeout(60_000);
+
 let tree: Tree;
 beforeEach(() => {
   tree = new Tree();
