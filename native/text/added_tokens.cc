@@ -14,12 +14,13 @@ bool has(uint16_t property, char32_t c) {
 
 }  // namespace
 
-AddedTokenFinder::AddedTokenFinder(const std::vector<Pattern>& patterns) {
+AddedTokenFinder::AddedTokenFinder(std::vector<const AddedToken*> tokens)
+    : tokens_(std::move(tokens)) {
   std::vector<std::pair<std::string_view, int32_t>> entries;
-  for (const auto& [form, token] : patterns) {
-    if (form.empty()) continue;
-    entries.emplace_back(form, static_cast<int32_t>(tokens_.size()));
-    tokens_.push_back(token);
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    const std::string& form = tokens_[i]->form;
+    if (form.empty()) continue;  // of accents alone: nothing to look for
+    entries.emplace_back(form, static_cast<int32_t>(i));
     only_start_ = form[0];
     starts_[static_cast<uint8_t>(form[0])] = true;
   }

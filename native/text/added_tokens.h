@@ -22,17 +22,18 @@ struct AddedToken {
   bool lstrip = false;       ///< takes the white space before it
   bool rstrip = false;       ///< takes the white space after it
   bool normalized = true;    ///< is looked for in the normalized text, in its own normalized form
+  /// What is looked for, and what decoding shows: `content`, normalized where that is asked for.
+  std::string form;
 };
 
 /// Finds added tokens in a text: the leftmost first, of those the longest. Immutable; refers to the
 /// tokens, which must outlive it.
 class AddedTokenFinder {
  public:
-  /// A form to look for and the token that it stands for. Of equal forms the first counts.
-  using Pattern = std::pair<std::string, const AddedToken*>;
-
   AddedTokenFinder() = default;
-  explicit AddedTokenFinder(const std::vector<Pattern>& patterns);
+
+  /// Looks for the tokens' forms. Of equal forms the first token's counts.
+  explicit AddedTokenFinder(std::vector<const AddedToken*> tokens);
 
   bool empty() const { return tokens_.empty(); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "text/decoder.h"
 #include "text/text_encoder.h"
@@ -12,7 +13,7 @@ namespace bertcnn::text {
 struct Tokenizer::State {
   explicit State(TokenizerDefinition read);
 
-  const TokenizerDefinition definition;
+  TokenizerDefinition definition;
   TextRules rules;
   std::unordered_map<std::string_view, int32_t> added_ids;
   std::vector<const std::string*> tokens;  // by id; null for an id without a token
@@ -35,21 +36,22 @@ Tokenizer::State::State(TokenizerDefinition read)
 }
 
 void Tokenizer::State::find_added_tokens() {
-  std::vector<AddedTokenFinder::Pattern> raw, normalized;
-  NormalizedText form;
+  NormalizedText normalized;
+  for (AddedToken& token : definition.added_tokens) {
+    token.form = token.content;
+    if (!token.normalized) continue;
+    rules.normalizer.normalize(token.content, 0, false, normalized);
+    token.form = normalized.view();
+  }
+  std::vector<const AddedToken*> as_written, as_normalized;
   for (const bool special : {true, false}) {  // of two equal forms, the special token's counts
     for (const AddedToken& token : definition.added_tokens) {
       if (token.special != special) continue;
-      if (!token.normalized) {
-        raw.emplace_back(token.content, &token);
-        continue;
-      }
-      rules.normalizer.normalize(token.content, 0, false, form);
-      normalized.emplace_back(form.view(), &token);
+      (token.normalized ? as_normalized : as_written).push_back(&token);
     }
   }
-  rules.raw_finder = AddedTokenFinder(raw);
-  rules.normalized_finder = AddedTokenFinder(normalized);
+  rules.raw_finder = AddedTokenFinder(std::move(as_written));
+  rules.normalized_finder = AddedTokenFinder(std::move(as_normalized));
 }
 
 void Tokenizer::State::number_tokens() {
@@ -60,12 +62,18 @@ void Tokenizer::State::number_tokens() {
   special.assign(tokens.size(), false);
   vocab_size = definition.vocabulary.size();
   for (const auto& [token, id] : definition.vocabulary) tokens[static_cast<size_t>(id)] = &token;
+
+  std::unordered_set<std::string_view> special_contents;
+  for (const AddedToken& token : definition.added_tokens) {
+    if (token.special) special_contents.insert(token.content);
+  }
   for (const AddedToken& token : definition.added_tokens) {
     const auto id = static_cast<size_t>(token.id);
     vocab_size += rules.wordpiece.find(token.content) == Trie::kNoId;
     added_ids.emplace(token.content, token.id);
-    tokens[id] = &token.content;
-    special[id] = token.special;
+    tokens[id] = &token.form;
+    // Hugging Face looks the form up among the special tokens' contents.
+    special[id] = special_contents.contains(token.form);
   }
 }
 
