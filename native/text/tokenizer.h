@@ -53,11 +53,13 @@ struct SourceFile {
 /// to copy (copies share one state) and safe to use from several threads at once.
 class Tokenizer {
  public:
-  /// Reads `tokenizer.json` where `directory` has one, else `vocab.txt`, whose settings come from
-  /// `tokenizer_config.json` and `special_tokens_map.json` where they are there and else are
-  /// `bert-base-uncased`'s. Truncation and padding settings inside `tokenizer.json` are ignored.
-  /// Errors: `ERR_FILE_NOT_FOUND` without either file, `ERR_INVALID_JSON`, `ERR_TOKENIZER_FORMAT`
-  /// for a tokenizer that is not BERT's WordPiece, or a vocabulary that lacks a special token.
+  /// Reads `tokenizer.json` where `directory` has one, else `vocab.txt` with the settings of
+  /// `bert-base-uncased`. What `tokenizer_config.json` states (`do_lower_case`, `strip_accents`,
+  /// `tokenize_chinese_chars`, special tokens) wins over both, as it does in `BertTokenizerFast`;
+  /// `special_tokens_map.json` and `added_tokens.json` are read where they are there. Truncation
+  /// and padding settings inside `tokenizer.json` are ignored. Errors: `ERR_FILE_NOT_FOUND` without
+  /// either file, `ERR_INVALID_JSON`, `ERR_TOKENIZER_FORMAT` for a tokenizer that is not BERT's
+  /// WordPiece, or a vocabulary that lacks a special token.
   static Tokenizer from_directory(const std::string& directory);
 
   /// Encodes one text as `[CLS] text [SEP]`. Bytes that are not UTF-8 count as U+FFFD; nothing in a
@@ -88,8 +90,9 @@ class Tokenizer {
 
   int32_t pad_token_id() const;
 
-  /// The tokenizer's own files as read (`vocab.txt`, `tokenizer.json`, `tokenizer_config.json`,
-  /// `special_tokens_map.json`, those that are there), to be written beside a saved model.
+  /// The tokenizer's own files as read (`tokenizer.json`, `vocab.txt`, `tokenizer_config.json`,
+  /// `special_tokens_map.json`, `added_tokens.json`; those that are there), to be written beside a
+  /// saved model.
   const std::vector<SourceFile>& files() const;
 
  private:

@@ -1,8 +1,6 @@
 #include "text/tokenizer_files.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -11,6 +9,7 @@
 #include "error.h"
 #include "text/added_token_list.h"
 #include "text/json_fields.h"
+#include "text/special_tokens.h"
 #include "text/tokenizer_json.h"
 #include "text/unicode.h"
 #include "text/utf.h"
@@ -28,8 +27,9 @@ constexpr size_t kMostTokens = 1 << 24;
 /// The bytes of a file, or nothing where there is no such file.
 std::optional<std::string> read_file(const fs::path& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) return std::nullopt;
-  const uintmax_t size = fs::file_size(path, error);
+  const bool exists = fs::exists(path, error);
+  if (!exists && !error) return std::nullopt;
+  const uintmax_t size = error ? 0 : fs::file_size(path, error);
   if (error) fail("ERR_IO", path.string(), " can't be read: ", error.message());
   if (size > kLargestFile) {
     fail("ERR_TOKENIZER_FORMAT", path.string(), " has ", size,
@@ -123,82 +123,6 @@ void apply_settings(const JsonFields& config, NormalizerSettings& settings) {
   if (!strip->is_null()) settings.strip_accents = config.flag("strip_accents");
 }
 
-/// A special token of tokenizer_config.json or special_tokens_map.json: a string or an object.
-AddedToken special_token(const json::Value& value, const std::string& where) {
-  AddedToken token;
-  if (value.is_string()) {
-    token.content = value.as_string();
-    token.normalized = false;
-  } else {
-    const JsonFields fields(value, where);
-    token = read_added_token(fields);
-    token.normalized = fields.flag("normalized", false);
-  }
-  token.special = true;
-  return token;
-}
-
-/// Names the special tokens of a tokenizer and adds them to its added tokens.
-class SpecialTokens {
- public:
-  SpecialTokens(const JsonFields& config, const JsonFields& map) : config_(config), map_(map) {}
-
-  /// The token called `name` ("unk_token" and so on), which is `usual` where nothing else is said.
-  AddedToken named(const std::string& name, const char* usual) const {
-    // special_tokens_map.json is the older file: where it is still read, it wins.
-    const bool map_counts = config_.find("added_tokens_decoder") == nullptr;
-    for (const JsonFields* fields : {map_counts ? &map_ : &config_, &config_}) {
-      const json::Value* value = fields->find(name);
-      if (value != nullptr) return special_token(*value, fields->path(name));
-    }
-    return special_token(json::Value(usual), name);
-  }
-
-  /// In the order in which Hugging Face numbers those that the vocabulary lacks.
-  void add_to(AddedTokenList& list) const {
-    add_decoder_tokens(list);
-    static constexpr std::array<std::pair<const char*, const char*>, 5> kNamed{{
-        {"unk_token", "[UNK]"},
-        {"sep_token", "[SEP]"},
-        {"pad_token", "[PAD]"},
-        {"cls_token", "[CLS]"},
-        {"mask_token", "[MASK]"},
-    }};
-    for (const auto& [name, usual] : kNamed) add_missing(named(name, usual), list);
-    for (const JsonFields* fields : {&config_, &map_}) {
-      for (const char* name : {"extra_special_tokens", "additional_special_tokens"}) {
-        const json::Value* tokens = fields->find(name);
-        if (tokens == nullptr || !tokens->is_array()) continue;
-        for (const json::Value& token : tokens->as_array()) {
-          add_missing(special_token(token, fields->path(name)), list);
-        }
-      }
-    }
-  }
-
- private:
-  /// `added_tokens_decoder` maps ids, written as strings, to tokens.
-  void add_decoder_tokens(AddedTokenList& list) const {
-    if (config_.find("added_tokens_decoder") == nullptr) return;
-    const JsonFields decoder = config_.object("added_tokens_decoder");
-    std::vector<std::pair<int64_t, AddedToken>> tokens;
-    for (const auto& [id, token] : decoder.value().as_object()) {
-      tokens.emplace_back(std::atoll(id.c_str()),
-                          read_added_token(JsonFields(token, decoder.path(id))));
-    }
-    std::stable_sort(tokens.begin(), tokens.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (auto& [id, token] : tokens) add_missing(std::move(token), list);
-  }
-
-  static void add_missing(AddedToken token, AddedTokenList& list) {
-    if (!list.has(token.content)) list.add(std::move(token));
-  }
-
-  const JsonFields& config_;
-  const JsonFields& map_;
-};
-
 /// The id of a token that a BERT tokenizer must have.
 int32_t needed_id(const TokenizerDefinition& definition, const std::string& token,
                   const std::string& source) {
@@ -211,10 +135,16 @@ int32_t needed_id(const TokenizerDefinition& definition, const std::string& toke
        "the right special tokens?");
 }
 
-/// The pad token's id: where the tokenizer has none, what `padding` of tokenizer.json says, or 0.
-void find_pad(const AddedToken& pad, TokenizerDefinition& definition) {
+/// The added tokens with their ids; among them the pad token. (Where there is none, the pad id
+/// stays what `padding` of tokenizer.json says, or 0.)
+void find_added_tokens(const SpecialTokens& special, TokenizerDefinition& definition) {
+  AddedTokenList list(definition.vocabulary);
+  for (AddedToken& token : definition.added_tokens) list.add(std::move(token));
+  special.add_to(list);
+  definition.added_tokens = list.take();
+  const std::string pad = special.named("pad_token", "[PAD]").content;
   for (const AddedToken& token : definition.added_tokens) {
-    if (token.content == pad.content) definition.pad_id = token.id;
+    if (token.content == pad) definition.pad_id = token.id;
   }
 }
 
@@ -228,14 +158,11 @@ std::optional<int64_t> read_model_max_length(const JsonFields& config) {
   return static_cast<int64_t>(length);
 }
 
-}  // namespace
-
-TokenizerDefinition read_tokenizer(const std::string& directory) {
-  FileReader files(directory);
-  TokenizerDefinition definition;
-  NormalizerSettings settings;
+/// tokenizer.json, or else vocab.txt. Returns the path of the one that counts.
+std::string read_model(FileReader& files, const std::string& directory,
+                       TokenizerDefinition& definition, NormalizerSettings& settings) {
   const std::optional<json::Value> tokenizer_json = files.read_json("tokenizer.json");
-  const std::string* vocabulary = files.read("vocab.txt");
+  const std::string* vocabulary = files.read("vocab.txt");  // kept in any case
   const std::string source = files.path(tokenizer_json ? "tokenizer.json" : "vocab.txt");
   if (tokenizer_json) {
     read_tokenizer_json(*tokenizer_json, source, definition, settings);
@@ -245,28 +172,39 @@ TokenizerDefinition read_tokenizer(const std::string& directory) {
     fail("ERR_FILE_NOT_FOUND", directory,
          " holds no tokenizer: neither tokenizer.json nor vocab.txt is there");
   }
+  return source;
+}
+
+/// The ids that tokenizer.json states itself and a vocab.txt does not.
+void find_frame(const SpecialTokens& special, const std::string& source,
+                TokenizerDefinition& definition) {
+  definition.wordpiece.unknown_token = special.named("unk_token", "[UNK]").content;
+  definition.cls_id = needed_id(definition, special.named("cls_token", "[CLS]").content, source);
+  definition.sep_id = needed_id(definition, special.named("sep_token", "[SEP]").content, source);
+}
+
+}  // namespace
+
+TokenizerDefinition read_tokenizer(const std::string& directory) {
+  FileReader files(directory);
+  TokenizerDefinition definition;
+  NormalizerSettings settings;
+  const std::string source = read_model(files, directory, definition, settings);
 
   const json::Value config_value = files.read_object("tokenizer_config.json");
   const json::Value map_value = files.read_object("special_tokens_map.json");
+  const json::Value added_value = files.read_object("added_tokens.json");
   const JsonFields config(config_value, files.path("tokenizer_config.json"));
   const JsonFields map(map_value, files.path("special_tokens_map.json"));
+  const JsonFields added(added_value, files.path("added_tokens.json"));
   apply_settings(config, settings);
   definition.normalizer = settings.resolved();
   definition.model_max_length = read_model_max_length(config);
 
-  const SpecialTokens special(config, map);
-  if (!tokenizer_json) {
-    definition.wordpiece.unknown_token = special.named("unk_token", "[UNK]").content;
-    definition.cls_id = needed_id(definition, special.named("cls_token", "[CLS]").content, source);
-    definition.sep_id = needed_id(definition, special.named("sep_token", "[SEP]").content, source);
-  }
+  const SpecialTokens special(config, map, added);
+  if (source == files.path("vocab.txt")) find_frame(special, source, definition);
   needed_id(definition, definition.wordpiece.unknown_token, source);
-
-  AddedTokenList added(definition.vocabulary);
-  for (AddedToken& token : definition.added_tokens) added.add(std::move(token));
-  special.add_to(added);
-  definition.added_tokens = added.take();
-  find_pad(special.named("pad_token", "[PAD]"), definition);
+  find_added_tokens(special, definition);
   definition.files = files.take();
   return definition;
 }
