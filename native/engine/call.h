@@ -21,13 +21,13 @@ struct PredictCall;
 /// The waiting predictions of one priority. The call at the front gives the next row.
 using Lane = std::list<std::shared_ptr<PredictCall>>;
 /// The lanes between two barriers, the highest priority first.
-using Lanes = std::map<int, Lane, std::greater<>>;
+using Lanes = std::map<int64_t, Lane, std::greater<>>;
 
 /// A prediction. Rows before `next_row` have been taken into a batch, the others wait.
 struct PredictCall {
   CallId id = 0;
   Input input;
-  int priority = 0;
+  int64_t priority = 0;
   std::function<void(Failure, Prediction&&)> callback;
 
   int64_t rows = 0;

@@ -58,7 +58,7 @@ Engine::~Engine() {
 
 // ---- asking for work, from any thread
 
-void Engine::predict(CallId id, Input input, int priority,
+void Engine::predict(CallId id, Input input, int64_t priority,
                      std::function<void(Failure, Prediction&&)> callback) {
   auto call = std::make_shared<PredictCall>();
   call->id = id;
@@ -169,14 +169,15 @@ bool Engine::cancel(CallId id) {
 }
 
 void Engine::dispose(std::function<void()> disposed) {
-  bool stopped = false;
+  close(disposed_failure());
   {
     const std::lock_guard lock(mutex_);
-    stopped = stopped_;
-    if (!stopped && disposed) disposed_.push_back(disposed);
+    if (!stopped_) {
+      if (disposed) disposed_.push_back(std::move(disposed));
+      return;
+    }
   }
-  close(disposed_failure());
-  if (stopped && disposed) disposed();
+  if (disposed) disposed();
 }
 
 EngineStats Engine::stats() const {

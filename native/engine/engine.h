@@ -60,7 +60,7 @@ class Engine {
   /// Predicts every row of `input`; no rows give an empty result. Higher priorities go first. Fails
   /// with ERR_QUEUE_FULL, ERR_CANCELLED, ERR_DISPOSED, or what the Compute throws for this call's
   /// rows.
-  void predict(CallId id, Input input, int priority,
+  void predict(CallId id, Input input, int64_t priority,
                std::function<void(Failure, Prediction&&)> callback);
 
   /// One training step. Fails as `predict` does; then no weight has changed.
@@ -77,8 +77,8 @@ class Engine {
   bool cancel(CallId id);
 
   /// Ends the engine without waiting: what is queued or predicted fails with ERR_DISPOSED at once,
-  /// as all later calls do; a running training step is asked to stop. `disposed` is called when the
-  /// Compute is destroyed. The destructor then returns promptly.
+  /// as all later calls do; a running training step is asked to stop. Then, when the Compute is
+  /// destroyed, `disposed` is called, and the destructor returns promptly.
   void dispose(std::function<void()> disposed = {});
 
   EngineStats stats() const;

@@ -9,7 +9,7 @@
 namespace bertcnn::engine {
 namespace {
 
-std::shared_ptr<PredictCall> prediction(CallId id, int64_t rows, int priority = 0) {
+std::shared_ptr<PredictCall> prediction(CallId id, int64_t rows, int64_t priority = 0) {
   auto call = std::make_shared<PredictCall>();
   call->id = id;
   call->rows = rows;

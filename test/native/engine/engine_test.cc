@@ -58,7 +58,7 @@ class EngineTest : public testing::Test {
     return *engine_;
   }
 
-  Result<Prediction> predict(CallId id, Texts texts, int priority = 0) {
+  Result<Prediction> predict(CallId id, Texts texts, int64_t priority = 0) {
     auto promise = std::make_shared<std::promise<Outcome<Prediction>>>();
     engine().predict(id, std::move(texts), priority,
                      [promise](const Failure& failure, Prediction&& prediction) {

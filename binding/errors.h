@@ -1,0 +1,29 @@
+// Native errors as JavaScript sees them.
+#pragma once
+
+#include <exception>
+#include <utility>
+
+#include "engine/failure.h"
+#include "error.h"
+#include "javascript.h"
+
+namespace bertcnn::binding {
+
+/// A JavaScript Error with `code` and `message`.
+Napi::Error to_js_error(Napi::Env env, const Error& error);
+
+/// Runs `body`; what native code throws in it is thrown as a JavaScript error with a `code`. Errors
+/// that JavaScript itself threw meanwhile (a getter, a proxy) pass unchanged.
+template <typename Body>
+auto guarded(Napi::Env env, Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    throw to_js_error(env, *engine::current_failure());
+  }
+}
+
+}  // namespace bertcnn::binding

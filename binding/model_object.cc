@@ -1,0 +1,270 @@
+#include "model_object.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "errors.h"
+#include "results.h"
+#include "training/options.h"
+
+namespace bertcnn::binding {
+namespace {
+
+struct LoadArguments {
+  engine::LoadOptions load;
+  engine::EngineOptions engine;
+};
+
+LoadArguments read_load_arguments(const Napi::Value& value) {
+  LoadArguments arguments;
+  engine::LoadOptions& load = arguments.load;
+  const Fields fields(value, "options");
+  load.directory = fields.get<std::string>("directory");
+  fields.read("variant", load.variant);
+  fields.read("problemType", load.problem_type);
+  fields.read("labels", load.labels);
+  fields.read("numLabels", load.num_labels);
+  fields.read("filterSizes", load.filter_sizes);
+  fields.read("numFilters", load.num_filters);
+  fields.read("dropout", load.dropout);
+  fields.read("padding", load.padding);
+  fields.read("freeze", load.freeze);
+  fields.read("maxLength", load.max_length);
+  fields.read("seed", load.seed);
+  fields.read("threads", load.threads);
+  fields.read("device", load.device);
+  fields.read("dtype", load.dtype);
+  fields.read("maxBatchTokens", arguments.engine.max_batch_tokens);
+  fields.read("maxQueueRows", arguments.engine.max_queue_rows);
+  return arguments;
+}
+
+training::TrainingOptions read_training_options(const Napi::Value& value) {
+  training::TrainingOptions options;
+  const Fields fields(value, "options");
+  fields.read("learningRate", options.learning_rate);
+  fields.read("headLearningRate", options.head_learning_rate);
+  fields.read("weightDecay", options.weight_decay);
+  fields.read("beta1", options.beta1);
+  fields.read("beta2", options.beta2);
+  fields.read("epsilon", options.epsilon);
+  fields.read("maxGradNorm", options.max_grad_norm);
+  return options;
+}
+
+engine::TrainRequest read_train_request(const Napi::Value& value) {
+  const Fields fields(value, "request");
+  return {fields.get<engine::Input>("input"), fields.get<engine::Labels>("labels")};
+}
+
+int64_t read_priority(const Napi::Value& options) {
+  int64_t priority = 0;
+  if (!options.IsUndefined()) Fields(options, "options").read("priority", priority);
+  return priority;
+}
+
+Napi::Value undefined(Napi::Env env) {
+  return env.Undefined();
+}
+
+}  // namespace
+
+// ---- making and unmaking models
+
+template <ModelObject::Member member>
+Napi::Value ModelObject::checked(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return (this->*member)(info); });
+}
+
+Napi::Function ModelObject::define(Napi::Env env) {
+  using Self = ModelObject;
+  Napi::Function model_class =
+      DefineClass(env, "NativeModel",
+                  {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
+                   InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
+                   InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
+                   InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
+                   InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
+                   InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
+                   InstanceMethod<&Self::checked<&Self::cancel>>("cancel"),
+                   InstanceMethod<&Self::checked<&Self::stats>>("stats"),
+                   InstanceMethod<&Self::checked<&Self::dispose>>("dispose")});
+  hide_constructor(model_class);
+  return model_class;
+}
+
+Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  LoadArguments arguments = read_load_arguments(info[0]);
+  const std::shared_ptr<ModuleData> module = ModuleData::of(env);
+  // Both are filled before they are read: by the engine's thread before `started`, and here.
+  auto model_info = std::make_shared<engine::ModelInfo>();
+  auto engine = std::make_shared<std::weak_ptr<engine::Engine>>();
+
+  const PendingPromise pending(env, module->completions);
+  auto factory = [load = std::move(arguments.load), model_info] {
+    std::unique_ptr<engine::ModelCompute> compute = engine::ModelCompute::load(load);
+    *model_info = compute->info();
+    return compute;
+  };
+  // On the engine's thread. The module outlives its engines.
+  auto started = [pending, model_info, engine,
+                  module = module.get()](const engine::Failure& failure) {
+    if (failure) {
+      module->completions.post([module, engine](Napi::Env) { module->remove_engine(*engine); });
+    }
+    pending.settle(failure, [model_info, engine](Napi::Env env) {
+      return create(env, {*engine, std::move(*model_info)});
+    });
+  };
+  *engine = module->add_engine(arguments.engine, std::move(factory), std::move(started));
+  return pending.promise();
+}
+
+Napi::Value ModelObject::create(Napi::Env env, Parts parts) {
+  return ModuleData::of(env)->model_class.New({Napi::External<Parts>::New(env, &parts)});
+}
+
+ModelObject::ModelObject(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), module_(ModuleData::of(info.Env())) {
+  const Parts& parts = *info[0].As<Napi::External<Parts>>().Data();
+  engine_ = parts.engine;
+  has_probabilities_ = parts.info.problem_type != "regression";
+  count_weights(info.Env(), parts.info.parameter_count);
+  info.This().As<Napi::Object>().DefineProperty(
+      Napi::PropertyDescriptor::Value("info", to_js(info.Env(), parts.info), napi_enumerable));
+}
+
+ModelObject::~ModelObject() {
+  count_weights(Env(), 0);
+  module_->retire_engine(engine_);
+}
+
+Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const PendingPromise pending = start_call(env);
+  const std::weak_ptr<engine::Engine> engine = std::exchange(engine_, {});
+  count_weights(env, 0);
+  if (const std::shared_ptr<engine::Engine> locked = engine.lock()) {
+    locked->dispose([pending, engine, module = module_.get()] {
+      pending.settle(nullptr, [module, engine](Napi::Env env) {
+        module->remove_engine(engine);
+        return env.Undefined();
+      });
+    });
+  } else {
+    pending.settle(nullptr, undefined);
+  }
+  return pending.promise();
+}
+
+// Tells the garbage collector how much memory hangs on this small object.
+void ModelObject::count_weights(Napi::Env env, int64_t parameters) {
+  const auto bytes = parameters * static_cast<int64_t>(sizeof(float));
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - std::exchange(weight_bytes_, bytes));
+}
+
+// ---- calls
+
+std::shared_ptr<engine::Engine> ModelObject::engine() const {
+  std::shared_ptr<engine::Engine> engine = engine_.lock();
+  if (!engine) fail("ERR_DISPOSED", "The model is disposed: load it again to use it");
+  return engine;
+}
+
+PendingPromise ModelObject::start_call(Napi::Env env) {
+  Ref();
+  return PendingPromise(env, module_->completions, [this] { Unref(); });
+}
+
+Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
+  const auto id = convert<int64_t>(info[0], "id");
+  auto input = convert<engine::Input>(info[1], "input");
+  const int64_t priority = read_priority(info[2]);
+  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const PendingPromise pending = start_call(info.Env());
+  engine->predict(id, std::move(input), priority,
+                  [pending, has_probabilities = has_probabilities_](
+                      const engine::Failure& failure, engine::Prediction&& prediction) {
+                    auto result = std::make_shared<engine::Prediction>(std::move(prediction));
+                    pending.settle(failure, [result, has_probabilities](Napi::Env env) {
+                      return to_js(env, *result, has_probabilities);
+                    });
+                  });
+  return pending.promise();
+}
+
+Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
+  const auto id = convert<int64_t>(info[0], "id");
+  engine::TrainRequest request = read_train_request(info[1]);
+  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const PendingPromise pending = start_call(info.Env());
+  engine->train(id, std::move(request),
+                [pending](const engine::Failure& failure, engine::StepResult&& step) {
+                  auto result = std::make_shared<engine::StepResult>(std::move(step));
+                  pending.settle(failure, [result](Napi::Env env) { return to_js(env, *result); });
+                });
+  return pending.promise();
+}
+
+Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
+  const training::TrainingOptions options = read_training_options(info[0]);
+  return run(
+      info.Env(), [options](engine::ModelCompute& compute) { compute.configure_training(options); },
+      undefined);
+}
+
+Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {
+  const auto directory = convert<std::string>(info[0], "directory");
+  return run(
+      info.Env(),
+      [directory](engine::ModelCompute& compute) { compute.save_pretrained(directory); },
+      undefined);
+}
+
+Napi::Value ModelObject::load_state_dict(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  const bool strict = convert<bool>(info[1], "strict");
+  auto report = std::make_shared<engine::LoadReport>();
+  return run(
+      info.Env(),
+      [file, strict, report](engine::ModelCompute& compute) {
+        *report = compute.load_state_dict(file, strict);
+      },
+      [report](Napi::Env env) { return to_js(env, *report); });
+}
+
+Napi::Value ModelObject::save_state_dict(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  return run(
+      info.Env(), [file](engine::ModelCompute& compute) { compute.save_state_dict(file); },
+      undefined);
+}
+
+Napi::Value ModelObject::run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
+                             PendingPromise::ToValue to_value) {
+  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const PendingPromise pending = start_call(env);
+  engine->run(
+      [task = std::move(task)](engine::Compute& compute) {
+        task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
+      },
+      [pending, to_value = std::move(to_value)](const engine::Failure& failure) {
+        pending.settle(failure, to_value);
+      });
+  return pending.promise();
+}
+
+Napi::Value ModelObject::cancel(const Napi::CallbackInfo& info) {
+  const auto id = convert<int64_t>(info[0], "id");
+  const std::shared_ptr<engine::Engine> engine = engine_.lock();
+  return Napi::Boolean::New(info.Env(), engine && engine->cancel(id));
+}
+
+Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), engine()->stats());
+}
+
+}  // namespace bertcnn::binding

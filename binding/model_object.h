@@ -1,0 +1,61 @@
+// `NativeModel` of src/native.cts: one loaded model with its engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "completion_queue.h"
+#include "engine/engine.h"
+#include "engine/model_compute.h"
+#include "javascript.h"
+#include "module_data.h"
+
+namespace bertcnn::binding {
+
+/// Calls keep the object alive until they are settled. An object that is collected without having
+/// been disposed retires its engine: nobody waits for that, least of all the collector.
+class ModelObject final : public Napi::ObjectWrap<ModelObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  /// `loadModel(options)`: the promise of a model.
+  static Napi::Value load(const Napi::CallbackInfo& info);
+
+  explicit ModelObject(const Napi::CallbackInfo& info);
+  ~ModelObject() override;
+
+ private:
+  /// What the constructor makes a model of.
+  struct Parts {
+    std::weak_ptr<engine::Engine> engine;
+    engine::ModelInfo info;
+  };
+  static Napi::Value create(Napi::Env env, Parts parts);
+
+  using Member = Napi::Value (ModelObject::*)(const Napi::CallbackInfo&);
+  template <Member member>
+  Napi::Value checked(const Napi::CallbackInfo& info);
+
+  Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value configure_training(const Napi::CallbackInfo& info);
+  Napi::Value train_step(const Napi::CallbackInfo& info);
+  Napi::Value save_pretrained(const Napi::CallbackInfo& info);
+  Napi::Value load_state_dict(const Napi::CallbackInfo& info);
+  Napi::Value save_state_dict(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<engine::Engine> engine() const;
+  PendingPromise start_call(Napi::Env env);
+  Napi::Value run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
+                  PendingPromise::ToValue to_value);
+  void count_weights(Napi::Env env, int64_t parameters);
+
+  std::shared_ptr<ModuleData> module_;
+  std::weak_ptr<engine::Engine> engine_;  // owned by `module_`; gone once disposed
+  bool has_probabilities_ = false;
+  int64_t weight_bytes_ = 0;  // as the garbage collector knows it
+};
+
+}  // namespace bertcnn::binding

@@ -1,0 +1,102 @@
+#include "results.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace bertcnn::binding {
+namespace {
+
+/// A typed array with a copy of the values. Not an external buffer over the vector: Electron
+/// forbids those, and results are small beside what it took to compute them.
+template <typename Element>
+Napi::Value to_typed_array(Napi::Env env, const std::vector<Element>& values) {
+  auto array = Napi::TypedArrayOf<Element>::New(env, values.size());
+  std::ranges::copy(values, array.Data());
+  return array;
+}
+
+Napi::Value to_array(Napi::Env env, const std::vector<std::string>& strings) {
+  auto array = Napi::Array::New(env, strings.size());
+  for (uint32_t i = 0; i < strings.size(); ++i) array.Set(i, strings[i]);
+  return array;
+}
+
+Napi::Value to_number(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+
+}  // namespace
+
+Napi::Value to_js(Napi::Env env, const engine::ModelInfo& info) {
+  auto object = Napi::Object::New(env);
+  object.Set("config", info.config);
+  object.Set("labels", to_array(env, info.labels));
+  object.Set("problemType", info.problem_type);
+  object.Set("device", info.device);
+  object.Set("dtype", info.dtype);
+  object.Set("maxLength", to_number(env, info.max_length));
+  object.Set("parameterCount", to_number(env, info.parameter_count));
+  object.Set("report", to_js(env, info.report));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const engine::LoadReport& report) {
+  auto object = Napi::Object::New(env);
+  object.Set("missing", to_array(env, report.missing));
+  object.Set("unexpected", to_array(env, report.unexpected));
+  object.Set("initialized", to_array(env, report.initialized));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_probabilities) {
+  auto object = Napi::Object::New(env);
+  object.Set("rows", to_number(env, prediction.rows));
+  object.Set("labels", to_number(env, prediction.labels));
+  object.Set("logits", to_typed_array(env, prediction.logits));
+  object.Set("probabilities",
+             has_probabilities ? to_typed_array(env, prediction.probabilities) : env.Null());
+  object.Set("truncated", to_typed_array(env, prediction.truncated));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
+  auto object = Napi::Object::New(env);
+  object.Set("step", to_number(env, result.step));
+  object.Set("loss", result.loss);
+  object.Set("rows", to_number(env, result.rows));
+  object.Set("labels", to_number(env, result.labels));
+  object.Set("logits", to_typed_array(env, result.logits));
+  object.Set("learningRates", to_typed_array(env, result.learning_rates));
+  object.Set("gradNorm", result.grad_norm);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
+  auto object = Napi::Object::New(env);
+  object.Set("queuedRows", to_number(env, stats.queued_rows));
+  object.Set("rows", to_number(env, stats.rows));
+  object.Set("batches", to_number(env, stats.batches));
+  object.Set("tokens", to_number(env, stats.tokens));
+  object.Set("steps", to_number(env, stats.steps));
+  object.Set("cancelled", to_number(env, stats.cancelled));
+  object.Set("refused", to_number(env, stats.refused));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const text::Encoding& encoding) {
+  std::vector<int32_t> offsets;
+  offsets.reserve(2 * encoding.offsets.size());
+  for (const auto& [start, end] : encoding.offsets) {
+    offsets.push_back(start);
+    offsets.push_back(end);
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("ids", to_typed_array(env, encoding.ids));
+  object.Set("typeIds", to_typed_array(env, encoding.type_ids));
+  object.Set("specialTokensMask", to_typed_array(env, encoding.special_tokens_mask));
+  object.Set("offsets", to_typed_array(env, offsets));
+  object.Set("truncated", encoding.truncated);
+  return object;
+}
+
+}  // namespace bertcnn::binding

@@ -1,0 +1,22 @@
+// Plain results to JavaScript values, as src/native.cts describes them. JavaScript thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/model_compute.h"
+#include "engine/requests.h"
+#include "javascript.h"
+#include "text/tokenizer.h"
+
+namespace bertcnn::binding {
+
+Napi::Value to_js(Napi::Env env, const engine::ModelInfo& info);
+Napi::Value to_js(Napi::Env env, const engine::LoadReport& report);
+Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_probabilities);
+Napi::Value to_js(Napi::Env env, const engine::StepResult& result);
+Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats);
+Napi::Value to_js(Napi::Env env, const text::Encoding& encoding);
+
+}  // namespace bertcnn::binding

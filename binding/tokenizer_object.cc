@@ -1,0 +1,177 @@
+#include "tokenizer_object.h"
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "errors.h"
+#include "results.h"
+
+namespace bertcnn::binding {
+namespace {
+
+text::EncodeOptions read_encode_options(const Napi::Value& value) {
+  text::EncodeOptions options;
+  if (value.IsUndefined()) return options;
+  const Fields fields(value, "options");
+  fields.read("addSpecialTokens", options.add_special_tokens);
+  fields.read("maxLength", options.max_length);
+  return options;
+}
+
+/// Null or undefined: nothing.
+template <typename T>
+std::optional<T> read_optional(const Napi::Value& value, const char* name) {
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  return convert<T>(value, name);
+}
+
+text::Encoding encode_one(const text::Tokenizer& tokenizer, const std::string& text,
+                          const std::string* pair, const text::EncodeOptions& options) {
+  return pair ? tokenizer.encode_pair(text, *pair, options) : tokenizer.encode(text, options);
+}
+
+struct EncodeBatchRequest {
+  std::vector<std::string> texts;
+  std::optional<std::vector<std::string>> pairs;
+  text::EncodeOptions options;
+};
+
+EncodeBatchRequest read_encode_batch_request(const Napi::CallbackInfo& info) {
+  EncodeBatchRequest request{convert<std::vector<std::string>>(info[0], "texts"),
+                             read_optional<std::vector<std::string>>(info[1], "pairs"),
+                             read_encode_options(info[2])};
+  if (request.pairs && request.pairs->size() != request.texts.size()) {
+    fail("ERR_INVALID_ARGUMENT", "Expected as many pairs as texts, ", request.texts.size(),
+         ", but received ", request.pairs->size());
+  }
+  return request;
+}
+
+/// Nothing where it was stopped: then nobody waits.
+std::optional<std::vector<text::Encoding>> encode_all(const text::Tokenizer& tokenizer,
+                                                      const EncodeBatchRequest& request,
+                                                      const std::atomic<bool>& stopping) {
+  std::vector<text::Encoding> encodings;
+  encodings.reserve(request.texts.size());
+  for (size_t i = 0; i < request.texts.size(); ++i) {
+    if (stopping) return std::nullopt;
+    const std::string* pair = request.pairs ? &(*request.pairs)[i] : nullptr;
+    encodings.push_back(encode_one(tokenizer, request.texts[i], pair, request.options));
+  }
+  return encodings;
+}
+
+Napi::Value to_js_array(Napi::Env env, const std::vector<text::Encoding>& encodings) {
+  auto array = Napi::Array::New(env, encodings.size());
+  for (uint32_t i = 0; i < encodings.size(); ++i) {
+    const Napi::HandleScope scope(env);
+    array.Set(i, to_js(env, encodings[i]));
+  }
+  return array;
+}
+
+}  // namespace
+
+template <TokenizerObject::Member member>
+Napi::Value TokenizerObject::checked(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return (this->*member)(info); });
+}
+
+Napi::Function TokenizerObject::define(Napi::Env env) {
+  using Self = TokenizerObject;
+  Napi::Function tokenizer_class =
+      DefineClass(env, "NativeTokenizer",
+                  {InstanceMethod<&Self::checked<&Self::encode>>("encode"),
+                   InstanceMethod<&Self::checked<&Self::encode_batch>>("encodeBatch"),
+                   InstanceMethod<&Self::checked<&Self::decode>>("decode"),
+                   InstanceMethod<&Self::checked<&Self::token_to_id>>("tokenToId"),
+                   InstanceMethod<&Self::checked<&Self::id_to_token>>("idToToken")});
+  hide_constructor(tokenizer_class);
+  return tokenizer_class;
+}
+
+Napi::Value TokenizerObject::load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto directory = convert<std::string>(info[0], "directory");
+  const std::shared_ptr<ModuleData> module = ModuleData::of(env);
+  const PendingPromise pending(env, module->completions);
+  module->background.run([pending, directory](const std::atomic<bool>&) {
+    try {
+      const text::Tokenizer tokenizer = text::Tokenizer::from_directory(directory);
+      pending.settle(nullptr, [tokenizer](Napi::Env env) { return create(env, tokenizer); });
+    } catch (...) {
+      pending.settle(engine::current_failure(), {});
+    }
+  });
+  return pending.promise();
+}
+
+Napi::Value TokenizerObject::create(Napi::Env env, text::Tokenizer tokenizer) {
+  return ModuleData::of(env)->tokenizer_class.New(
+      {Napi::External<text::Tokenizer>::New(env, &tokenizer)});
+}
+
+TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
+    : ObjectWrap(info),
+      module_(ModuleData::of(info.Env())),
+      tokenizer_(*info[0].As<Napi::External<text::Tokenizer>>().Data()) {
+  const Napi::Env env = info.Env();
+  const std::optional<int64_t> max_length = tokenizer_.model_max_length();
+  const auto number = [env](auto value) {
+    return Napi::Number::New(env, static_cast<double>(value));
+  };
+  info.This().As<Napi::Object>().DefineProperties(
+      {Napi::PropertyDescriptor::Value("vocabSize", number(tokenizer_.vocab_size()),
+                                       napi_enumerable),
+       Napi::PropertyDescriptor::Value(
+           "modelMaxLength", max_length ? number(*max_length) : env.Null(), napi_enumerable)});
+}
+
+Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
+  const auto text = convert<std::string>(info[0], "text");
+  const auto pair = read_optional<std::string>(info[1], "pair");
+  const text::EncodeOptions options = read_encode_options(info[2]);
+  return to_js(info.Env(), encode_one(tokenizer_, text, pair ? &*pair : nullptr, options));
+}
+
+Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
+  auto request = std::make_shared<const EncodeBatchRequest>(read_encode_batch_request(info));
+  const PendingPromise pending(info.Env(), module_->completions);
+  module_->background.run(
+      [pending, request, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
+        try {
+          auto encodings = encode_all(tokenizer, *request, stopping);
+          if (!encodings) return;
+          auto result = std::make_shared<const std::vector<text::Encoding>>(*std::move(encodings));
+          pending.settle(nullptr, [result](Napi::Env env) { return to_js_array(env, *result); });
+        } catch (...) {
+          pending.settle(engine::current_failure(), {});
+        }
+      });
+  return pending.promise();
+}
+
+Napi::Value TokenizerObject::decode(const Napi::CallbackInfo& info) {
+  const auto ids = convert<std::vector<int32_t>>(info[0], "ids");
+  const bool skip = convert<bool>(info[1], "skipSpecialTokens");
+  return Napi::String::New(info.Env(), tokenizer_.decode(ids, skip));
+}
+
+Napi::Value TokenizerObject::token_to_id(const Napi::CallbackInfo& info) {
+  const auto id = tokenizer_.token_to_id(convert<std::string>(info[0], "token"));
+  return id ? Napi::Number::New(info.Env(), *id) : info.Env().Null();
+}
+
+Napi::Value TokenizerObject::id_to_token(const Napi::CallbackInfo& info) {
+  const auto id = convert<int64_t>(info[0], "id");
+  if (id < 0 || id > std::numeric_limits<int32_t>::max()) return info.Env().Null();
+  const auto token = tokenizer_.id_to_token(static_cast<int32_t>(id));
+  return token ? Napi::String::New(info.Env(), *token) : info.Env().Null();
+}
+
+}  // namespace bertcnn::binding
