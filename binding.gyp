@@ -9,7 +9,7 @@
           "action_name": "cmake",
           "inputs": ["CMakeLists.txt"],
           "outputs": ["lib/bertcnn.node"],
-          "action": ["node", "scripts/build.mjs", "--addon"],
+          "action": ["node", "scripts/build.mjs"],
         },
       ],
     },
