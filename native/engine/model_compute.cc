@@ -337,7 +337,8 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
 }
 
 Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
-  return translating_errors([&] {
+  return translating_errors([&]() -> Prediction {
+    if (row_count(input) == 0) return Prediction{.labels = labels()};
     const c10::InferenceMode inference;
     Batch batch = make_batch(input);
     const at::Tensor logits =

@@ -1,0 +1,89 @@
+#include "kernels/convolution_bank.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv1d.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include "random_model.h"
+
+namespace bertcnn::kernels {
+namespace {
+
+using bertcnn::testing::max_difference;
+using bertcnn::testing::packed;
+using bertcnn::testing::Rows;
+
+constexpr int64_t kHidden = 6;
+constexpr int64_t kFilters = 5;
+const std::vector<int64_t> kSizes = {2, 1, 4};
+
+class ConvolutionBankTest : public ::testing::Test {
+ protected:
+  ConvolutionBankTest() : bank_(kHidden, kSizes, kFilters, at::kFloat) {
+    bank_.parameters({"a.", "b.", "c."}, weights_);
+    for (const Parameter& weight : weights_) weight.tensor.normal_(0, 1, generator_);
+  }
+
+  /// One sequence alone, extended with zero vectors to the kernel's size where it is shorter.
+  at::Tensor alone(const at::Tensor& sequence) {
+    std::vector<at::Tensor> features;
+    for (size_t i = 0; i < kSizes.size(); ++i) {
+      at::Tensor x = sequence;
+      if (x.size(0) < kSizes[i]) x = at::cat({x, at::zeros({kSizes[i] - x.size(0), kHidden})});
+      const at::Tensor y = at::conv1d(x.t().unsqueeze(0), weights_[2 * i].tensor,
+                                      weights_[2 * i + 1].tensor);
+      features.push_back(at::relu(y).amax({2}));
+    }
+    return at::cat(features, 1);
+  }
+
+  at::Generator generator_ = model::make_generator(at::kCPU, 3);
+  ConvolutionBank bank_;
+  ParameterList weights_;
+};
+
+TEST_F(ConvolutionBankTest, TakesTheMaximumWithinEachSequence) {
+  const PackedBatch batch = packed(Rows{{1, 2, 3, 4, 5}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6, 7}});
+  const at::Tensor hidden = at::randn({16, kHidden}, generator_, at::kFloat);
+  const at::Tensor features = bank_.forward(hidden, batch);
+  for (int64_t b = 0; b < 3; ++b) {
+    const at::Tensor expected = alone(hidden.narrow(0, batch.offsets[b], batch.length(b)));
+    EXPECT_LT(max_difference(features.narrow(0, b, 1), expected), 1e-5) << "sequence " << b;
+  }
+}
+
+TEST_F(ConvolutionBankTest, ExtendsShortSequencesToExactlyOneWindow) {
+  const PackedBatch batch = packed(Rows{{1}, {1, 2, 3, 4, 5}, {1, 2}, {1, 2, 3}});
+  const at::Tensor hidden = at::randn({11, kHidden}, generator_, at::kFloat);
+  const at::Tensor features = bank_.forward(hidden, batch);
+  for (int64_t b = 0; b < 4; ++b) {
+    const at::Tensor expected = alone(hidden.narrow(0, batch.offsets[b], batch.length(b)));
+    EXPECT_LT(max_difference(features.narrow(0, b, 1), expected), 1e-5) << "sequence " << b;
+  }
+}
+
+TEST_F(ConvolutionBankTest, SendsGradientsWhereTheMaximaCameFrom) {
+  for (const Parameter& weight : weights_) weight.tensor.set_requires_grad(true);
+  const PackedBatch batch = packed(Rows{{1, 2}, {1, 2, 3, 4, 5}});
+  at::Tensor hidden = at::randn({7, kHidden}, generator_, at::kFloat).set_requires_grad(true);
+  const at::Tensor scale = at::randn({2, 15}, generator_, at::kFloat);
+  (bank_.forward(hidden, batch) * scale).sum().backward();
+  const at::Tensor packed_gradient = hidden.grad().clone();
+  const at::Tensor packed_weight_gradient = weights_[4].tensor.grad().clone();
+  hidden.mutable_grad().reset();
+  weights_[4].tensor.mutable_grad().reset();
+
+  (at::cat({alone(hidden.narrow(0, 0, 2)), alone(hidden.narrow(0, 2, 5))}) * scale)
+      .sum()
+      .backward();
+  EXPECT_GT(hidden.grad().abs().max().item<double>(), 0);
+  EXPECT_LT(max_difference(packed_gradient, hidden.grad()), 1e-5);
+  EXPECT_LT(max_difference(packed_weight_gradient, weights_[4].tensor.grad()), 1e-5);
+}
+
+}  // namespace
+}  // namespace bertcnn::kernels

@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include "error.h"
+#include "model/bert_cnn_config.h"
+#include "random_model.h"
+
+namespace bertcnn::model {
+namespace {
+
+/// The code and message that reading `text` with `overrides` fails with, or an empty string.
+std::string failure(const std::string& text, const ConfigOverrides& overrides = {}) {
+  try {
+    BertCnnConfig::from_json(json::parse(text, "test"), overrides);
+  } catch (const Error& error) {
+    return error.code() + " " + error.what();
+  }
+  return "";
+}
+
+BertCnnConfig read(const std::string& text, const ConfigOverrides& overrides = {}) {
+  return BertCnnConfig::from_json(json::parse(text, "test"), overrides);
+}
+
+TEST(Config, HasTheDefaultsOfTheDesignsTable) {
+  const BertCnnConfig frozen = read("{}");
+  EXPECT_EQ(frozen.variant, Variant::frozen);
+  EXPECT_EQ(frozen.freeze, Freeze::encoder);
+  EXPECT_EQ(frozen.padding, Padding::ignore);
+  EXPECT_EQ(frozen.filter_sizes, (std::vector<int64_t>{3, 4, 5}));
+  EXPECT_EQ(frozen.num_filters, 100);
+  EXPECT_EQ(frozen.dropout, 0.5);
+  EXPECT_EQ(frozen.labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
+  EXPECT_EQ(frozen.problem_type, ProblemType::single_label);
+  const BertCnnConfig fine_tune = read("{}", {.variant = "fine-tune"});
+  EXPECT_EQ(fine_tune.freeze, Freeze::none);
+  EXPECT_EQ(fine_tune.filter_sizes, (std::vector<int64_t>{3}));
+  EXPECT_EQ(read("{}", {.variant = "max-over-time"}).filter_sizes, frozen.filter_sizes);
+}
+
+TEST(Config, PredictsOneNumberForRegression) {
+  EXPECT_EQ(read("{}", {.problem_type = "regression"}).num_labels(), 1);
+  EXPECT_EQ(read("{}", {.num_labels = 1}).problem_type, ProblemType::regression);
+}
+
+TEST(Config, RefusesArithmeticThatItDoesNotDo) {
+  for (const char* text :
+       {R"({"model_type": "roberta"})", R"({"position_embedding_type": "relative_key"})",
+        R"({"is_decoder": true})", R"({"add_cross_attention": true})",
+        R"({"pruned_heads": {"0": [1]}})", R"({"quantization_config": {"bits": 4}})",
+        R"({"hidden_act": "mish"})", R"({"bert_cnn": {"activation": "gelu"}})"}) {
+    EXPECT_TRUE(failure(text).starts_with("ERR_UNSUPPORTED_CONFIG")) << text << failure(text);
+  }
+  EXPECT_EQ(failure(R"({"pruned_heads": {}, "use_cache": true, "is_decoder": false,
+                        "position_embedding_type": "absolute", "hidden_act": "gelu_10"})"), "");
+}
+
+TEST(Config, NamesTheFieldThatCannotBe) {
+  const auto names = [](const char* text, const char* name) {
+    const std::string error = failure(text);
+    return error.starts_with("ERR_INVALID_CONFIG") && error.find(name) != std::string::npos;
+  };
+  EXPECT_TRUE(names(R"({"hidden_size": "768"})", "hidden_size"));
+  EXPECT_TRUE(names(R"({"hidden_size": 0})", "hidden_size"));
+  EXPECT_TRUE(names(R"({"hidden_size": 10, "num_attention_heads": 3})", "num_attention_heads"));
+  EXPECT_TRUE(names(R"({"layer_norm_eps": -1})", "layer_norm_eps"));
+  EXPECT_TRUE(names(R"({"hidden_dropout_prob": NaN})", "hidden_dropout_prob"));
+  EXPECT_TRUE(names(R"({"vocab_size": 5, "pad_token_id": 5})", "pad_token_id"));
+  EXPECT_TRUE(names(R"({"id2label": {"0": "a", "2": "b"}})", "id2label"));
+  EXPECT_TRUE(names(R"({"bert_cnn": {"variant": "other"}})", "variant"));
+  EXPECT_TRUE(names(R"({"bert_cnn": []})", "bert_cnn"));
+  EXPECT_TRUE(names(R"([])", "config.json"));
+}
+
+TEST(Config, RefusesOptionsThatCannotBe) {
+  for (const ConfigOverrides& overrides : std::vector<ConfigOverrides>{
+           {.variant = "other"}, {.problem_type = "classification"}, {.padding = "max_length"},
+           {.freeze = "all"}, {.labels = std::vector<std::string>{}},
+           {.labels = std::vector<std::string>{"a", "a"}},
+           {.labels = std::vector<std::string>{"a"}, .num_labels = 2},
+           {.filter_sizes = std::vector<int64_t>{}}, {.filter_sizes = std::vector<int64_t>{0}},
+           {.filter_sizes = std::vector<int64_t>{513}},
+           {.variant = "fine-tune", .filter_sizes = std::vector<int64_t>{3, 4}},
+           {.num_filters = 0}, {.dropout = 1.5}}) {
+    EXPECT_TRUE(failure("{}", overrides).starts_with("ERR_INVALID_ARGUMENT"));
+  }
+}
+
+TEST(Config, SurvivesWritingAndReading) {
+  const std::string source = R"({"model_type": "bert", "hidden_size": 24, "num_attention_heads": 2,
+      "torch_dtype": "float16", "unknown_field": {"kept": [1, 2.5, null]}})";
+  const BertCnnConfig first =
+      read(source, {.variant = "max-over-time", .problem_type = "multi_label_classification",
+                    .padding = "include", .labels = std::vector<std::string>{"spam", "\u00fc", "ham"},
+                    .filter_sizes = std::vector<int64_t>{2, 7}, .num_filters = 9, .dropout = 0.25});
+  const BertCnnConfig second = read(json::write(first.to_json()));
+  EXPECT_TRUE(second.has_head);
+  EXPECT_EQ(second.variant, first.variant);
+  EXPECT_EQ(second.freeze, Freeze::none);
+  EXPECT_EQ(second.padding, Padding::include);
+  EXPECT_EQ(second.problem_type, ProblemType::multi_label);
+  EXPECT_EQ(second.labels, first.labels);
+  EXPECT_EQ(second.filter_sizes, first.filter_sizes);
+  EXPECT_EQ(second.num_filters, 9);
+  EXPECT_EQ(second.dropout, 0.25);
+  EXPECT_EQ(second.bert.hidden_size, 24);
+  EXPECT_EQ(*second.source.find("unknown_field"), *first.source.find("unknown_field"));
+  EXPECT_EQ(second.source.find("torch_dtype")->as_string(), "float32");
+  EXPECT_EQ(json::write(second.to_json()), json::write(first.to_json()));
+}
+
+TEST(Config, KeepsATrainedHeadsShape) {
+  const std::string saved = json::write(read("{}", {.variant = "max-over-time"}).to_json());
+  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze::encoder);
+  EXPECT_TRUE(failure(saved, {.variant = "fine-tune"}).starts_with("ERR_INVALID_ARGUMENT"));
+  EXPECT_TRUE(failure(saved, {.num_filters = 5}).starts_with("ERR_INVALID_ARGUMENT"));
+  EXPECT_TRUE(failure(saved, {.filter_sizes = std::vector<int64_t>{3}})
+                  .starts_with("ERR_INVALID_ARGUMENT"));
+}
+
+}  // namespace
+}  // namespace bertcnn::model

@@ -1,0 +1,172 @@
+#include "training/trainer.h"
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "error.h"
+#include "random_model.h"
+#include "training/targets.h"
+
+namespace bertcnn::training {
+namespace {
+
+using bertcnn::testing::max_difference;
+using bertcnn::testing::packed;
+using bertcnn::testing::random_model;
+using bertcnn::testing::Rows;
+
+const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {2, 7, 8, 3}};
+
+at::Tensor targets() {
+  return class_targets(std::vector<int64_t>{0, 1, 1}, 3, 2, at::kCPU);
+}
+
+at::Generator generator(uint64_t seed) { return model::make_generator(at::kCPU, seed); }
+
+std::vector<at::Tensor> copy_weights(const model::BertCnn& model) {
+  std::vector<at::Tensor> copies;
+  for (const auto& parameter : model.parameters()) {
+    copies.push_back(parameter.tensor.detach().clone());
+  }
+  return copies;
+}
+
+double largest_change(const model::BertCnn& model, const std::vector<at::Tensor>& before) {
+  double change = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    change = std::max(change, max_difference(model.parameters()[i].tensor, before[i]));
+  }
+  return change;
+}
+
+std::string failure_code(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return "";
+}
+
+TEST(Trainer, LowersTheLossOfEachVariant) {
+  for (const char* variant : {"frozen", "fine-tune", "max-over-time"}) {
+    const model::BertCnn model = random_model({.variant = variant});
+    Trainer trainer(model, {.learning_rate = 1e-3, .head_learning_rate = 1e-2}, generator(1));
+    double first = 0;
+    double last = 0;
+    for (int i = 0; i < 40; ++i) {
+      const TrainerStep step = trainer.step(packed(kRows), targets(), {});
+      EXPECT_EQ(step.step, i + 1);
+      if (i == 0) first = step.loss;
+      last = step.loss;
+    }
+    EXPECT_LT(last, 0.5 * first) << variant;
+  }
+}
+
+TEST(Trainer, RepeatsWithTheSameSeed) {
+  const auto run = [](uint64_t seed) {
+    const model::BertCnn model = random_model({.variant = "max-over-time"});
+    Trainer trainer(model, {}, generator(seed));
+    for (int i = 0; i < 3; ++i) trainer.step(packed(kRows), targets(), {});
+    return copy_weights(model);
+  };
+  const auto first = run(1), second = run(1), other = run(2);
+  double difference = 0;
+  for (size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(max_difference(first[i], second[i]), 0);
+    difference = std::max(difference, max_difference(first[i], other[i]));
+  }
+  EXPECT_GT(difference, 0);
+}
+
+TEST(Trainer, ClipsTheGlobalNorm) {
+  // With SGD-like settings the size of an AdamW step says nothing of the norm, so compare the norm that a
+  // step reports with and without clipping: it is that before clipping, in both.
+  const model::BertCnn a = random_model({.dropout = 0});
+  const model::BertCnn b = random_model({.dropout = 0});
+  Trainer clipped(a, {.max_grad_norm = 1e-3}, generator(1));
+  Trainer unclipped(b, {.max_grad_norm = 0}, generator(1));
+  const double norm = clipped.step(packed(kRows), targets(), {}).grad_norm;
+  EXPECT_GT(norm, 1e-3);
+  EXPECT_DOUBLE_EQ(unclipped.step(packed(kRows), targets(), {}).grad_norm, norm);
+}
+
+TEST(Trainer, LeavesEverythingAsItWasWhenAStepFails) {
+  const auto check = [](const std::function<void(Trainer&)>& fail_a_step, const char* code) {
+    const model::BertCnn model = random_model({.variant = "max-over-time"});
+    Trainer trainer(model, {}, generator(1));
+    trainer.step(packed(kRows), targets(), {});
+    const auto before = copy_weights(model);
+    EXPECT_EQ(failure_code([&] { fail_a_step(trainer); }), code);
+    EXPECT_EQ(largest_change(model, before), 0);
+
+    // The step after a failed one is the step that would have been taken without it.
+    trainer.step(packed(kRows), targets(), {});
+    const model::BertCnn twin = random_model({.variant = "max-over-time"});
+    Trainer undisturbed(twin, {}, generator(1));
+    undisturbed.step(packed(kRows), targets(), {});
+    undisturbed.step(packed(kRows), targets(), {});
+    EXPECT_EQ(largest_change(twin, copy_weights(model)), 0);
+  };
+  // cancelled in a layer, and just before the update
+  for (const int moment : {1, 4}) {
+    check(
+        [moment](Trainer& trainer) {
+          int asked = 0;
+          trainer.step(packed(kRows), targets(), [&] { return ++asked == moment; });
+        },
+        "ERR_CANCELLED");
+  }
+}
+
+TEST(Trainer, RefusesAStepWhoseLossIsNotFinite) {
+  const model::BertCnn model = random_model();
+  {
+    const at::NoGradGuard no_grad;
+    model.parameters().back().tensor.fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+  Trainer trainer(model, {}, generator(1));
+  const auto before = copy_weights(model);
+  EXPECT_EQ(failure_code([&] { trainer.step(packed(kRows), targets(), {}); }), "ERR_NON_FINITE");
+  for (size_t i = 0; i + 1 < before.size(); ++i) {
+    EXPECT_EQ(max_difference(model.parameters()[i].tensor, before[i]), 0);
+  }
+}
+
+TEST(ParameterGroups, SkipWeightDecayForBiasesAndLayerNorms) {
+  const TrainingOptions options{.learning_rate = 1, .head_learning_rate = 2, .weight_decay = 3};
+  const auto groups = parameter_groups(random_model({.variant = "fine-tune"}), options);
+  ASSERT_EQ(groups.size(), 4U);
+  EXPECT_EQ(groups[0].learning_rate, 1);
+  EXPECT_EQ(groups[0].weight_decay, 3);
+  EXPECT_EQ(groups[0].parameters.size(), 3U + 2U * 6U);  // embeddings, six matrices a layer
+  EXPECT_EQ(groups[1].weight_decay, 0);
+  EXPECT_EQ(groups[1].parameters.size(), 2U + 2U * 10U);
+  EXPECT_EQ(groups[2].learning_rate, 2);
+  EXPECT_EQ(groups[2].weight_decay, 3);
+  EXPECT_EQ(groups[2].parameters.size(), 2U);
+  EXPECT_EQ(groups[3].weight_decay, 0);
+  EXPECT_EQ(groups[3].parameters.size(), 2U);
+  EXPECT_EQ(parameter_groups(random_model(), options).size(), 2U);  // a frozen encoder has none
+}
+
+TEST(Targets, NameTheRowThatIsWrong) {
+  const auto code = [](const std::function<void()>& work) { return failure_code(work); };
+  const std::vector<int64_t> classes = {0, 2};
+  EXPECT_EQ(code([&] { class_targets(classes, 2, 2, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { class_targets(classes, 3, 3, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { class_targets(classes, 2, 3, at::kCPU); }), "");
+  const std::vector<float> values = {0.5F, std::numeric_limits<float>::quiet_NaN()};
+  EXPECT_EQ(code([&] { float_targets(values, 2, 1, false, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { float_targets(values, 1, 1, false, at::kCPU); }), "ERR_INVALID_LABELS");
+  const std::vector<float> large = {0.5F, 1.5F};
+  EXPECT_EQ(code([&] { float_targets(large, 1, 2, true, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { float_targets(large, 1, 2, false, at::kCPU); }), "");
+}
+
+}  // namespace
+}  // namespace bertcnn::training
