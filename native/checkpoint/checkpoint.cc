@@ -55,8 +55,7 @@ bool is_safetensors(std::span<const std::byte> bytes) {
   fail("ERR_CHECKPOINT_FORMAT", file.path(), ": ", reason);
 }
 
-Contents read_file(const std::string& path) {
-  MappedFile file(path);
+Contents read_file(MappedFile file) {
   const std::span<const std::byte> bytes = file.bytes();
   // The second is the end record, all that an archive without entries has.
   if (starts_with(bytes, "PK\x03\x04") || starts_with(bytes, "PK\x05\x06")) {
@@ -83,7 +82,7 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
       fail("ERR_FILE_NOT_FOUND", "no such file: ", path, ", a shard that ", index_file.path(),
            " names");
     }
-    Contents shard = read_file(path);
+    Contents shard = read_file(MappedFile(path));
     starts.push_back(all.tensors.size());
     if (all.metadata.empty()) {
       all.metadata = std::move(shard.metadata);
@@ -101,13 +100,13 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
 Checkpoint Checkpoint::open(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    return {read_file(path), path};
+    return {read_file(MappedFile(path)), path};
   }
   for (const std::string_view name : names_in_directory) {
     const std::string file = path + "/" + std::string(name);
     if (fs::exists(file, error)) {
       return name.ends_with(".index.json") ? open_shards(path, file)
-                                           : Checkpoint(read_file(file), file);
+                                           : Checkpoint(read_file(MappedFile(file)), file);
     }
   }
   std::string names;
@@ -115,6 +114,10 @@ Checkpoint Checkpoint::open(const std::string& path) {
     names.append(names.empty() ? "" : ", ").append(name);
   }
   fail("ERR_FILE_NOT_FOUND", "no checkpoint in the directory ", path, "; looked for ", names);
+}
+
+Checkpoint Checkpoint::read(std::span<const std::byte> bytes, const std::string& name) {
+  return {read_file(MappedFile(name, bytes)), name};
 }
 
 Checkpoint Checkpoint::open_shards(const std::string& folder, const std::string& index_path) {

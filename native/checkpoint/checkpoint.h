@@ -32,6 +32,9 @@ class Checkpoint {
   /// Everything a file says of itself is checked against its size. Errors: `ERR_FILE_NOT_FOUND`,
   /// `ERR_IO`, and `ERR_CHECKPOINT_FORMAT` with the file, the name or offset, and the reason.
   static Checkpoint open(const std::string& path);
+  /// Reads a file of either format that lies in memory. `bytes` must outlive the Checkpoint; `name`
+  /// stands for the path in errors.
+  static Checkpoint read(std::span<const std::byte> bytes, const std::string& name);
 
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;

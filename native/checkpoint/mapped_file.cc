@@ -61,17 +61,23 @@ std::span<const std::byte> map(const std::string& path) {
 
 MappedFile::MappedFile(const std::string& path) : path_(path), bytes_(map(path)) {}
 
+MappedFile::MappedFile(std::string name, std::span<const std::byte> bytes)
+    : path_(std::move(name)), bytes_(bytes), mapped_(false) {}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)),
+      bytes_(std::exchange(other.bytes_, {})),
+      mapped_(other.mapped_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(bytes_, other.bytes_);
+  std::swap(mapped_, other.mapped_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) {
+  if (mapped_ && !bytes_.empty()) {
     ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   }
 }

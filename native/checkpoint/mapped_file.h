@@ -13,6 +13,8 @@ class MappedFile {
  public:
   /// Errors: `ERR_FILE_NOT_FOUND`; `ERR_IO` with the path and the system's reason.
   explicit MappedFile(const std::string& path);
+  /// Stands for a file whose `bytes` somebody else keeps in memory; `name` is for messages.
+  MappedFile(std::string name, std::span<const std::byte> bytes);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
@@ -23,6 +25,7 @@ class MappedFile {
  private:
   std::string path_;
   std::span<const std::byte> bytes_;
+  bool mapped_ = true;
 };
 
 }  // namespace bertcnn::checkpoint

@@ -42,7 +42,8 @@ class StateDictReader {
     // A value takes more memory than its opcodes do in the file, but a model has few of them.
     constexpr size_t always_allowed = size_t{64} << 20;
     const ZipEntry* const entry = archive_.find(folder_ + "data.pkl");
-    pickle_ = read_pickle(entry->bytes, source_, always_allowed + file.bytes().size());
+    pickle_ =
+        read_pickle(archive_.stored_bytes(*entry), source_, always_allowed + file.bytes().size());
   }
 
   void read(Contents& contents) {
@@ -186,12 +187,13 @@ class StateDictReader {
     if (entry == nullptr) {
       refuse("tensor ", quoted(name), ": the archive has no entry ", quoted(entry_name));
     }
+    const std::span<const std::byte> bytes = archive_.stored_bytes(*entry);
     const int64_t count = pickle_[items[4]].integer;
-    if (byte_count(dtype, std::span(&count, 1)) != entry->bytes.size()) {
+    if (byte_count(dtype, std::span(&count, 1)) != bytes.size()) {
       refuse("tensor ", quoted(name), ": its storage of ", count, " elements of ", name_of(dtype),
-             " is an entry of ", entry->bytes.size(), " bytes");
+             " is an entry of ", bytes.size(), " bytes");
     }
-    return entry->bytes;
+    return bytes;
   }
 
   std::span<const std::byte> gather(std::string_view name, const StridedView& view,

@@ -102,6 +102,15 @@ const ZipEntry* ZipArchive::find(std::string_view name) const {
   return found != by_name_.end() && entries_[*found].name == name ? &entries_[*found] : nullptr;
 }
 
+std::span<const std::byte> ZipArchive::stored_bytes(const ZipEntry& entry) const {
+  if (!entry.stored) {
+    refuse("the zip entry ", quoted(entry.name),
+           " is compressed or encrypted; torch.save stores entries as they are, and only those are "
+           "read");
+  }
+  return entry.bytes;
+}
+
 /// The end record is the last thing in the file, save for a comment whose length it gives.
 ZipArchive::Directory ZipArchive::locate_directory() const {
   if (file_.size() < end_length) {
@@ -159,28 +168,19 @@ void ZipArchive::read_directory(const Directory& directory) {
     }
     const std::string_view name = text_at(at + central_length, name_length);
     const auto extra = file_.subspan(at + central_length + name_length, extra_length);
-    refuse_coding(name, at);
     Extent extent{read_number<uint32_t>(file_, at + 24), read_number<uint32_t>(file_, at + 20),
                   read_number<uint32_t>(file_, at + 42)};
-    if (!widen(extent, extra) || extent.size != extent.compressed_size) {
+    const bool stored = read_number<uint16_t>(file_, at + 10) == 0 &&
+                        (read_number<uint16_t>(file_, at + 8) & encrypted) == 0;
+    if (!widen(extent, extra) || (stored && extent.size != extent.compressed_size)) {
       refuse("the zip entry ", quoted(name), " gives no size, or two of them");
     }
-    entries_.push_back({name, locate_bytes(name, extent.offset, extent.size, directory.offset)});
+    const auto bytes = locate_bytes(name, extent.offset, extent.compressed_size, directory.offset);
+    entries_.push_back({name, bytes, stored});
     starts.push_back(extent.offset);
     at += length;
   }
   refuse_overlaps(starts);
-}
-
-void ZipArchive::refuse_coding(std::string_view name, uint64_t record) const {
-  if ((read_number<uint16_t>(file_, record + 8) & encrypted) != 0) {
-    refuse("the zip entry ", quoted(name), " is encrypted");
-  }
-  const auto method = read_number<uint16_t>(file_, record + 10);
-  if (method != 0) {
-    refuse("the zip entry ", quoted(name), " is compressed (method ", method,
-           "); torch.save stores entries as they are, and only those are read");
-  }
 }
 
 /// Where the bytes start is said by the lengths in the entry's own header, which repeats the name.

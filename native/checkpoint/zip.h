@@ -14,13 +14,14 @@ namespace bertcnn::checkpoint {
 
 struct ZipEntry {
   std::string_view name;
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes;  // as they lie in the file
+  bool stored;                       // neither compressed nor encrypted
 };
 
 /// The entries of a zip archive that lies in memory. Reads the central directory (zip64 too),
 /// checks every offset and size in it against the file and the entries' own headers, and refuses
-/// compressed, encrypted, overlapping and equally named entries. Checksums are not computed:
-/// PyTorch can write files without them, and its own reader does not look either.
+/// overlapping and equally named entries. Checksums are not computed: PyTorch can write files
+/// without them, and its own reader does not look either.
 class ZipArchive {
  public:
   /// `path` is for messages; both must outlive the archive. Errors: `ERR_CHECKPOINT_FORMAT`.
@@ -30,13 +31,14 @@ class ZipArchive {
   const std::vector<ZipEntry>& entries() const { return entries_; }
   /// The entry called `name`, or null.
   const ZipEntry* find(std::string_view name) const;
+  /// The bytes of an entry of this archive, which must be stored.
+  std::span<const std::byte> stored_bytes(const ZipEntry& entry) const;
 
  private:
   struct Directory;
 
   Directory locate_directory() const;
   void read_directory(const Directory& directory);
-  void refuse_coding(std::string_view name, uint64_t record) const;
   std::span<const std::byte> locate_bytes(std::string_view name, uint64_t header, uint64_t size,
                                           uint64_t limit) const;
   std::string_view text_at(uint64_t offset, uint64_t length) const;

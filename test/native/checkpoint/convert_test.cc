@@ -1,0 +1,115 @@
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "checkpoint/test_files.h"
+
+namespace bertcnn::checkpoint {
+namespace {
+
+template <typename Stored>
+std::vector<float> converted(DType dtype, const std::vector<Stored>& stored) {
+  const Tensor tensor{
+      "x", dtype, {static_cast<int64_t>(stored.size())}, std::as_bytes(std::span(stored))};
+  std::vector<float> out(stored.size());
+  copy_as_float32(tensor, out.data());
+  return out;
+}
+
+std::vector<uint16_t> all_16_bit_patterns() {
+  std::vector<uint16_t> patterns(65536);
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    patterns[i] = static_cast<uint16_t>(i);
+  }
+  return patterns;
+}
+
+/// A binary floating-point number by its definition.
+double by_definition(uint16_t bits, int mantissa_bits) {
+  const int exponent_bits = 15 - mantissa_bits;
+  const int largest_exponent = (1 << exponent_bits) - 1;
+  const int bias = largest_exponent / 2;
+  const int exponent = (bits >> mantissa_bits) & largest_exponent;
+  const int mantissa = bits & ((1 << mantissa_bits) - 1);
+  const double sign = (bits & 0x8000) != 0 ? -1 : 1;
+  if (exponent == largest_exponent) {
+    return mantissa == 0 ? sign * HUGE_VAL : std::nan("");
+  }
+  return exponent == 0
+             ? sign * std::ldexp(mantissa, 1 - bias - mantissa_bits)
+             : sign * std::ldexp(mantissa + (1 << mantissa_bits), exponent - bias - mantissa_bits);
+}
+
+void expect_exact(DType dtype, int mantissa_bits) {
+  const std::vector<uint16_t> patterns = all_16_bit_patterns();
+  const std::vector<float> widened = converted(dtype, patterns);
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const double expected = by_definition(patterns[i], mantissa_bits);
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(widened[i])) << i;
+    } else {
+      EXPECT_EQ(widened[i], expected) << i;
+      EXPECT_EQ(std::signbit(widened[i]), std::signbit(expected)) << i;
+    }
+  }
+}
+
+TEST(CopyAsFloat32, WidensEveryFloat16Exactly) {
+  expect_exact(DType::float16, 10);
+}
+
+TEST(CopyAsFloat32, WidensEveryBfloat16Exactly) {
+  expect_exact(DType::bfloat16, 7);
+}
+
+TEST(CopyAsFloat32, CopiesFloat32BitForBit) {
+  const std::vector<uint32_t> bits = {0, 0x80000000, 1, 0x7F800000, 0x7FA12345, 0x3F800000};
+  const std::vector<float> copied = converted(DType::float32, bits);
+  EXPECT_EQ(std::memcmp(copied.data(), bits.data(), bits.size() * 4), 0);
+}
+
+TEST(CopyAsFloat32, RoundsFloat64ToNearest) {
+  const std::vector<double> stored = {0.1, -2.5, 1 + 0x1p-24, 1 + 0x1.8p-24, 1e300, -1e-300};
+  const std::vector<float> expected = {0.1F, -2.5F, 1.0F, 1.0F + 0x1p-23F, HUGE_VALF, -0.0F};
+  EXPECT_EQ(converted(DType::float64, stored), expected);
+}
+
+TEST(CopyAsFloat32, TakesBytesThatAreNotAligned) {
+  const std::vector<float> numbers = {1.5F, -2.25F};
+  std::vector<std::byte> bytes(1 + sizeof(float) * numbers.size());
+  std::memcpy(bytes.data() + 1, numbers.data(), sizeof(float) * numbers.size());
+  for (const DType dtype : {DType::float32, DType::float16, DType::float64}) {
+    const auto count = static_cast<int64_t>(8 / size_of(dtype));
+    const Tensor tensor{"x", dtype, {count}, std::span<const std::byte>(bytes).subspan(1)};
+    std::vector<float> out(static_cast<size_t>(count));
+    copy_as_float32(tensor, out.data());
+    if (dtype == DType::float32) {
+      EXPECT_EQ(out, numbers);
+    }
+  }
+}
+
+TEST(CopyAsFloat32, RefusesIntegersByTheTensorsName) {
+  const std::vector<int64_t> stored = {1};
+  const Tensor tensor{"position_ids", DType::int64, {1}, std::as_bytes(std::span(stored))};
+  float out = 0;
+  EXPECT_EQ(error_of([&] { copy_as_float32(tensor, &out); }),
+            "ERR_CHECKPOINT_MISMATCH: the tensor \"position_ids\" is int64, where a floating-point "
+            "type is needed");
+}
+
+TEST(ByteCount, KnowsWhatAShapeTakesAndNoticesOverflow) {
+  const auto count = [](std::vector<int64_t> shape) { return byte_count(DType::float32, shape); };
+  EXPECT_EQ(count({}), 4U);
+  EXPECT_EQ(count({2, 3}), 24U);
+  EXPECT_EQ(count({0, 3}), 0U);
+  EXPECT_EQ(count({INT64_MAX, INT64_MAX, 0}), 0U);
+  EXPECT_EQ(count({INT64_MAX, 2}), std::nullopt);
+  EXPECT_EQ(count({int64_t{1} << 62}), std::nullopt);
+  EXPECT_EQ(count({-1}), std::nullopt);
+  EXPECT_EQ(count({-1, 0}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace bertcnn::checkpoint
