@@ -9,6 +9,8 @@ export default {
     "\\.cts$": ["ts-jest", { tsconfig: "tsconfig.jest.json" }],
     "\\.mjs$": "<rootDir>/test/unit/support/esm-transform.cjs",
   },
+  // Long enough for a busy machine: it ends a hang, it measures nothing.
+  testTimeout: 60_000,
   collectCoverageFrom: ["src/**/*.cts", "!src/native.cts"],
   coverageDirectory: "coverage/unit",
   coverageReporters: ["text", "lcov", "json-summary"],

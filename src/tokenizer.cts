@@ -183,9 +183,9 @@ export class Tokenizer {
   /**
    * The text of tokens, as far as they hold it: what lower-casing and cleaning took away stays away.
    *
-   * @param ids - ids of the vocabulary
+   * @param ids - ids of the vocabulary; others are left out
    * @param options - whether special tokens are left out
-   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` for an id that is not in the vocabulary
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
    */
   decode(ids: Int32Array | readonly number[], options?: DecodeOptions): string {
     const { skipSpecialTokens = false } = shaped(options, "options", decodeShape);

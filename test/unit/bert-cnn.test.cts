@@ -125,6 +125,19 @@ describe("fromPretrained", () => {
     await turn();
     expect(native.count("dispose")).toBe(1);
   });
+
+  it("says nothing of a load that failed after the signal", async () => {
+    const { promise, reject } = deferred<NativeModel>();
+    native.loading = promise;
+    const controller = new AbortController();
+    const loading = load({ signal: controller.signal });
+    while (native.loadOptions === undefined) await turn();
+    controller.abort("enough");
+    expect(await reasonOf(loading)).toBe("enough");
+    reject(nativeError("ERR_IO", "gone")); // an unhandled rejection would fail the run
+    await turn();
+    expect(native.count("dispose")).toBe(0);
+  });
 });
 
 describe("predict", () => {

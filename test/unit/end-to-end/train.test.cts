@@ -1,0 +1,149 @@
+import { Tensor, type BertCnn, type TrainBatch } from "../../../src/index.cjs";
+import { expectClose, load } from "../support/models.cjs";
+import { expectError, reasonOf } from "../support/rejection.cjs";
+
+const batch: TrainBatch = {
+  texts: ["a good movie", "great", "very bad plot", "awful , awful"],
+  labels: ["good", "good", "bad", "bad"],
+};
+const options = { labels: ["bad", "good"], seed: 3 };
+
+/** The losses of some steps on one batch. */
+async function losses(model: BertCnn, steps: number, data = batch): Promise<number[]> {
+  const result = [];
+  for (let i = 0; i < steps; i++) result.push((await model.trainStep(data)).loss);
+  return result;
+}
+
+describe("a training step", () => {
+  it.each(["frozen", "fine-tune", "max-over-time"] as const)(
+    "lowers the loss of %s",
+    async (variant) => {
+      const model = await load("tiny-bert", { ...options, variant, dropout: 0 });
+      model.configureTraining({ learningRate: 1e-3, headLearningRate: 1e-2 });
+      const trained = await losses(model, 40);
+      expect(trained.at(-1)).toBeLessThan(trained[0]! / 2);
+      const best = await model.classify(batch.texts!);
+      expect(best.map(([first]) => first?.label)).toEqual(batch.labels);
+    },
+  );
+
+  it("tells its number, its learning rates and the norm of its gradients", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "fine-tune" });
+    model.configureTraining({ learningRate: 1e-4, headLearningRate: 1e-3 });
+    expect((await model.trainStep(batch)).step).toBe(1);
+    const { step, logits, learningRates, gradNorm } = await model.trainStep(batch);
+    expect(step).toBe(2);
+    expect(logits.dims).toEqual([4, 2]);
+    expect([...new Set(learningRates)].sort()).toEqual([1e-4, 1e-3].sort());
+    expect(gradNorm).toBeGreaterThan(0);
+    expect(model.stats().steps).toBe(2);
+  });
+
+  it("is repeated exactly by a seed, dropout included, and not by another", async () => {
+    const run = async (seed: number) => {
+      const model = await load("tiny-bert", { ...options, variant: "max-over-time", seed });
+      model.configureTraining();
+      return losses(model, 4);
+    };
+    const first = await run(11);
+    expect(await run(11)).toEqual(first);
+    expect(await run(12)).not.toEqual(first);
+  });
+
+  it("leaves a frozen encoder as it was", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    model.configureTraining({ learningRate: 1, headLearningRate: 0, weightDecay: 0 });
+    const before = await model.predict(batch.texts!);
+    await losses(model, 3);
+    expect((await model.predict(batch.texts!)).logits.data).toEqual(before.logits.data);
+  });
+
+  it("takes tokens, padded, as it takes texts", async () => {
+    const [a, b] = await Promise.all([load("tiny-bert", options), load("tiny-bert", options)]);
+    a.configureTraining();
+    b.configureTraining();
+    const one = await a.trainStep({ texts: ["!", "? ?"], labels: [0, 1] });
+    const inputIds = new Tensor("int32", Int32Array.of(2, 7, 3, 0, 2, 8, 8, 3), [2, 4]);
+    const attentionMask = new Tensor("int32", Int32Array.of(1, 1, 1, 0, 1, 1, 1, 1), [2, 4]);
+    const other = await b.trainStep({ tokens: { inputIds, attentionMask }, labels: [0, 1] });
+    expectClose([other.loss], [one.loss]);
+  });
+
+  it("trains several labels and scores", async () => {
+    const multi = await load("tiny-bert", {
+      problemType: "multi_label_classification",
+      numLabels: 3,
+      dropout: 0,
+      seed: 1,
+    });
+    multi.configureTraining({ headLearningRate: 1e-2 });
+    const several = {
+      texts: ["good", "bad"],
+      labels: [
+        [1, 0, 1],
+        [0, 1, 0],
+      ],
+    };
+    const multiLosses = await losses(multi, 30, several);
+    expect(multiLosses.at(-1)).toBeLessThan(multiLosses[0]! / 2);
+
+    const score = await load("tiny-bert", {
+      problemType: "regression",
+      numLabels: 1,
+      dropout: 0,
+      seed: 1,
+    });
+    score.configureTraining({ headLearningRate: 1e-2 });
+    const scoreLosses = await losses(score, 60, { texts: ["good", "bad"], labels: [2, -3] });
+    expect(scoreLosses.at(-1)).toBeLessThan(scoreLosses[0]! / 2);
+  });
+
+  it("is a barrier: predictions asked for before it see the old weights, later ones the new", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    model.configureTraining({ headLearningRate: 0.1 });
+    const old = (await model.predict("a good movie")).logits.data;
+    const before = model.predict("a good movie");
+    const step = model.trainStep(batch);
+    const after = model.predict("a good movie");
+    expect((await before).logits.data).toEqual(old);
+    await step;
+    expect((await after).logits.data).not.toEqual(old);
+  });
+
+  it("needs an optimizer", async () => {
+    const model = await load("tiny-bert", options);
+    await expectError(model.trainStep(batch), "ERR_TRAINING_NOT_CONFIGURED", "configureTraining");
+  });
+
+  it("that is dropped while it waits changes nothing", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    model.configureTraining({ headLearningRate: 0.1 });
+    const first = model.trainStep(batch);
+    const controller = new AbortController();
+    const dropped = model.trainStep(batch, { signal: controller.signal });
+    controller.abort("enough");
+    expect(await reasonOf(dropped)).toBe("enough");
+    await first;
+    expect((await model.trainStep(batch)).step).toBe(2);
+  });
+
+  it("that is refused changes nothing", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    model.configureTraining();
+    const before = await model.predict("a good movie");
+    const inputIds = new Tensor("int32", Int32Array.of(2, 5000, 3), [1, 3]);
+    await expectError(
+      model.trainStep({ tokens: { inputIds }, labels: [0] }),
+      "ERR_INVALID_INPUT",
+      "5000",
+    );
+    await expectError(
+      model.trainStep({ ...batch, labels: [0, 1, 2, 0] }),
+      "ERR_INVALID_LABELS",
+      "labels[2]",
+    );
+    expect((await model.predict("a good movie")).logits.data).toEqual(before.logits.data);
+    expect((await model.trainStep(batch)).step).toBe(1);
+  });
+});
