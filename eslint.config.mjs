@@ -3,7 +3,16 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   {
-    ignores: ["build/", "build-*/", "coverage/", "dist/", "docs/api/", "lib/", "test/fixtures/"],
+    ignores: [
+      ".cache/",
+      "build/",
+      "build-*/",
+      "coverage/",
+      "dist/",
+      "docs/api/",
+      "lib/",
+      "test/fixtures/",
+    ],
   },
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
