@@ -113,7 +113,11 @@ export interface NativeModel {
   savePretrained(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;
   saveStateDict(file: string): Promise<void>;
-  /** Drops what is queued under `id`; its promise rejects with code ERR_CANCELLED. False: already done. */
+  /**
+   * True: the call was dropped, its promise rejects with code ERR_CANCELLED. False: too late. It is done, or it
+   * is a training step that runs: that one is asked to stop and rejects with ERR_CANCELLED, no weight changed,
+   * or resolves.
+   */
   cancel(id: number): boolean;
   stats(): NativeStats;
   /** Rejects what is queued with ERR_DISPOSED, joins the threads, frees the memory. */
