@@ -106,7 +106,7 @@ void read_template(const JsonFields& processor, TokenizerDefinition& definition)
 /// The id in a pair of BertProcessing, such as `["[SEP]", 102]`.
 int32_t processing_id(const JsonFields& processor, std::string_view name) {
   const json::Array& pair = processor.array(name);
-  if (pair.size() != 2) refuse(processor.path(name), describe(&processor.value()), "[token, id]");
+  if (pair.size() != 2) refuse(processor.path(name), describe(processor.find(name)), "[token, id]");
   return processor.integer_of(name, pair[1], kMostId);
 }
 
