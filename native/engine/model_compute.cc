@@ -346,6 +346,7 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
     Prediction prediction;
     prediction.rows = batch.packed.sequences();
     prediction.labels = labels();
+    prediction.tokens = batch.packed.tokens();
     prediction.logits = to_vector(logits);
     if (has_probabilities()) {
       prediction.probabilities =

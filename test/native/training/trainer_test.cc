@@ -55,15 +55,16 @@ TEST(Trainer, LowersTheLossOfEachVariant) {
   for (const char* variant : {"frozen", "fine-tune", "max-over-time"}) {
     const model::BertCnn model = random_model({.variant = variant});
     Trainer trainer(model, {.learning_rate = 1e-3, .head_learning_rate = 1e-2}, generator(1));
+    // Means over ten steps: dropout makes single losses jump.
     double first = 0;
     double last = 0;
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 60; ++i) {
       const TrainerStep step = trainer.step(packed(kRows), targets(), {});
       EXPECT_EQ(step.step, i + 1);
-      if (i == 0) first = step.loss;
-      last = step.loss;
+      if (i < 10) first += step.loss / 10;
+      if (i >= 50) last += step.loss / 10;
     }
-    EXPECT_LT(last, 0.5 * first) << variant;
+    EXPECT_LT(last, 0.6 * first) << variant;
   }
 }
 
