@@ -51,9 +51,12 @@ const RATINGS = {
   archives: [".tar.gz", "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"],
   folder: "hutto_ICWSM_2014",
   files: {
-    "amazonReviewSnippets_GroundTruth.txt": "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
-    "movieReviewSnippets_GroundTruth.txt": "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
-    "nytEditorialSnippets_GroundTruth.txt": "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
+    "amazonReviewSnippets_GroundTruth.txt":
+      "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
+    "movieReviewSnippets_GroundTruth.txt":
+      "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
+    "nytEditorialSnippets_GroundTruth.txt":
+      "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
     "tweets_GroundTruth.txt": "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
   },
 };
@@ -128,7 +131,9 @@ function check(asset, folder) {
       .update(readFileSync(path.join(folder, name)))
       .digest("hex");
     if (got !== expected) {
-      throw new SetupError(`${name} of ${asset.requirement} has SHA-256 ${got}; expected ${expected}`);
+      throw new SetupError(
+        `${name} of ${asset.requirement} has SHA-256 ${got}; expected ${expected}`,
+      );
     }
   }
 }

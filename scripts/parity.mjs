@@ -31,7 +31,16 @@ async function pythonPackages() {
   await makeOnce(target, async (folder) => {
     say("fetching PyTorch and transformers with pip (hundreds of megabytes)");
     const options = ["--disable-pip-version-check", "--no-warn-script-location"];
-    const args = ["-m", "pip", "install", ...options, "--target", folder, "--requirement", REQUIREMENTS];
+    const args = [
+      "-m",
+      "pip",
+      "install",
+      ...options,
+      "--target",
+      folder,
+      "--requirement",
+      REQUIREMENTS,
+    ];
     await run("python3", args, { what: "installing the packages of test/parity/requirements.txt" });
   });
   return target;

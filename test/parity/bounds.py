@@ -34,6 +34,12 @@ class Row:
         return self.difference <= self.bound  # false for NaN
 
 
+def share(row: Row) -> float:
+    """1 is the most that is allowed; what is no number is worse than anything."""
+    value = row.difference / row.bound if row.bound else float("inf")
+    return value if value == value else float("inf")
+
+
 def worst_element(what: str, got, expected, absolute: float, relative: float) -> Row:
     """|got - expected| <= absolute + relative * |expected|, element by element."""
     got, expected = got.double().flatten(), expected.double().flatten()
@@ -64,7 +70,7 @@ def worst_gradient(what: str, got: dict, expected: dict) -> Row:
         difference = (got[name].double() - expected[name].double()).norm().item()
         bound = GRADIENT_RELATIVE * expected[name].double().norm().item() + GRADIENT_ABSOLUTE
         rows.append(Row(what, difference, bound, name.removeprefix("grad.")))
-    return max(rows, key=lambda r: r.difference / r.bound if r.difference == r.difference else 1e30)
+    return max(rows, key=share)
 
 
 def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
@@ -94,4 +100,4 @@ def worst_weights(what: str, got: dict, expected: dict) -> Row:
         difference = (got[name].double() - expected[name].double()).norm().item()
         bound = WEIGHTS_RELATIVE * expected[name].double().norm().item()
         rows.append(Row(what, difference, bound, name.removeprefix("final.")))
-    return max(rows, key=lambda r: r.difference / r.bound if r.difference == r.difference else 1e30)
+    return max(rows, key=share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def compare_case(native: Native, case: Case, models: Path, batch: dict, labels) 
 def tiny(native: Native, report: Report, _minilm: Path) -> None:
     """Every fixture model and option, on batches that no fixture holds."""
     report.section("tiny random models: largest difference / bound")
+    torch.set_num_threads(1)  # more would wait for each other
     generator = torch.Generator().manual_seed(7)
     lines = []
     for case in fixture_cases():
@@ -69,6 +71,7 @@ def make_minilm_models(minilm: Path, target: Path) -> None:
 
 def minilm(native: Native, report: Report, minilm_directory: Path) -> None:
     report.section("the MiniLM encoder with fresh heads, real sentences: largest difference / bound")
+    torch.set_num_threads(os.cpu_count() or 1)
     models = native.scratch / "minilm"
     make_minilm_models(minilm_directory, models)
     batch = encode(minilm_directory, SENTENCES)

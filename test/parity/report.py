@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bounds import Row
+from bounds import Row, share
 
 
 class Report:
@@ -22,7 +22,7 @@ class Report:
             else:
                 self.failures.append(f"{context}: {describe(row)}")
             worst = self.worst.get(row.what)
-            if worst is None or not share(row) <= share(worst):
+            if worst is None or share(row) > share(worst):
                 self.worst[row.what] = Row(row.what, row.difference, row.bound, f"{context} {row.where}")
 
     def check(self, what: str, passed: bool, detail: str = "") -> None:
@@ -33,14 +33,16 @@ class Report:
         print(f"  {'ok  ' if passed else 'FAIL'} {what}{'  ' + detail if detail else ''}")
 
     def table(self, lines: list[tuple[str, list[Row]]]) -> None:
-        """A line per case; each cell is the largest difference / its bound."""
-        names = list(dict.fromkeys(row.what for _, rows in lines for row in rows))
+        """A line per case; each cell is the largest difference / its bound. What was compared with two
+        references ("logits / float32", "logits / float64") shares a column, which shows the worse."""
+        names = list(dict.fromkeys(quantity(row) for _, rows in lines for row in rows))
         width = max(len(label) for label, _ in lines)
-        print("  " + " " * width + "".join(f"  {name:>19}" for name in names))
+        print("  " + " " * width + "".join(f"  {name:>17}" for name in names))
         for label, rows in lines:
-            cells = {row.what: row for row in rows}
-            shown = "".join(f"  {cell(cells[n]) if n in cells else '-':>19}" for n in names)
-            print(f"  {label:<{width}}{shown}")
+            worst = {row_name: "-" for row_name in names}
+            for row in sorted(rows, key=share):
+                worst[quantity(row)] = cell(row)
+            print(f"  {label:<{width}}" + "".join(f"  {worst[name]:>17}" for name in names))
 
     def finish(self) -> int:
         self.section("the largest differences of all, beside the bounds that they have to keep")
@@ -52,8 +54,8 @@ class Report:
         return 1 if self.failures else 0
 
 
-def share(row: Row) -> float:
-    return row.difference / row.bound if row.bound else float("inf")
+def quantity(row: Row) -> str:
+    return row.what.removesuffix(" / float32").removesuffix(" / float64")
 
 
 def cell(row: Row) -> str:

@@ -31,8 +31,9 @@ TEST(BertCnn, LogitsOfARowDoNotDependOnItsBatchMates) {
 
 TEST(BertCnn, NamesItsWeightsAsTheTableOfTheDesign) {
   const auto names = [](const char* variant) {
+    const BertCnn model = random_model({.variant = variant});
     std::vector<std::string> names;
-    for (const auto& p : random_model({.variant = variant}).parameters()) {
+    for (const auto& p : model.parameters()) {
       if (!p.name.starts_with("bert.")) names.push_back(p.name);
     }
     return names;
