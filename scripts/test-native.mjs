@@ -20,7 +20,7 @@ export async function runNativeTests(libtorch) {
     return true;
   }
   const folder = await buildNativeTests(libtorch);
-  const args = ["--test-dir", folder, "--output-on-failure", "--no-tests=error"];
+  const args = ["--test-dir", folder, "--progress", "--output-on-failure", "--no-tests=error"];
   const reports = process.env.BERTCNN_TEST_REPORTS;
   if (reports) args.push("--output-junit", path.resolve(reports, "ctest.xml"));
   return spawnSync("ctest", args, { stdio: "inherit" }).status === 0;

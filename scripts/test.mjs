@@ -15,7 +15,7 @@ await reportingFailure(async () => {
   const argv = process.argv.slice(2);
   const reports = process.env.BERTCNN_TEST_REPORTS;
   const reporting = reports ? ["--json", `--outputFile=${path.join(reports, "jest.json")}`] : [];
-  const jest = requireFromHere.resolve("jest/bin/jest.js");
+  const jest = requireFromHere.resolve("jest/bin/jest");
   const unit =
     spawnSync(process.execPath, [jest, ...reporting, ...argv], { cwd: root, stdio: "inherit" })
       .status === 0;

@@ -19,6 +19,11 @@ inline constexpr const char* kTinyConfig = R"({
   "num_attention_heads": 3, "intermediate_size": 20, "max_position_embeddings": 16,
   "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})";
 
+inline constexpr const char* kTinyConfigWithoutDropout = R"({
+  "model_type": "bert", "vocab_size": 40, "hidden_size": 12, "num_hidden_layers": 2,
+  "num_attention_heads": 3, "intermediate_size": 20, "max_position_embeddings": 16,
+  "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0})";
+
 /// A model whose weights are all drawn from `seed`, so that none is without effect.
 inline model::BertCnn random_model(const model::ConfigOverrides& overrides = {},
                                    const char* config = kTinyConfig, uint64_t seed = 7) {
