@@ -10,7 +10,9 @@ LOGIT_ABSOLUTE = 1e-5
 LOGIT_RELATIVE = 1e-5
 GRADIENT_RELATIVE = 1e-4
 GRADIENT_ABSOLUTE = 1e-6
-# Of the losses along ten steps: rounding of float32, carried on by the optimizer.
+# Of the losses along ten steps: rounding of float32, carried on by the optimizer. AdamW divides by the size of the
+# gradient, so that in an unlucky run PyTorch's own float32 losses leave its float64 ones; how far they do is what
+# rounding does to this run, and as much again is allowed.
 STEP_RELATIVE = 1e-4
 # Of the weights after those steps, by the norm of the tensor: AdamW divides by the size of the gradient, so
 # that elements with a tiny gradient move by its rounding.
@@ -40,13 +42,13 @@ def share(row: Row) -> float:
     return value if value == value else float("inf")
 
 
-def worst_element(what: str, got, expected, absolute: float, relative: float) -> Row:
-    """|got - expected| <= absolute + relative * |expected|, element by element."""
+def worst_element(what: str, got, expected, absolute: float, relative: float, rounding=0.0) -> Row:
+    """|got - expected| <= absolute + relative * |expected| + rounding, element by element."""
     got, expected = got.double().flatten(), expected.double().flatten()
     if got.shape != expected.shape:
         return Row(what, float("inf"), absolute, "shape")
     difference = (got - expected).abs()
-    bound = absolute + relative * expected.abs()
+    bound = absolute + relative * expected.abs() + rounding
     index = int((difference / bound).nan_to_num(float("inf")).argmax())
     return Row(what, difference[index].item(), bound[index].item(), f"[{index}]")
 
@@ -76,13 +78,19 @@ def worst_gradient(what: str, got: dict, expected: dict) -> Row:
 def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
     """Compares a result with PyTorch's float32 and float64 ones."""
     rows = []
+    rounding = 2 * (single["losses"].double() - double["losses"].double()).abs().flatten()
     for name, expected in (("float32", single), ("float64", double)):
         rows += [
             logits(f"logits / {name}", got["logits"], expected["logits"]),
             loss(f"loss / {name}", got["loss"], expected["loss"]),
             worst_gradient(f"gradients / {name}", got, expected),
             worst_element(
-                f"{steps} losses / {name}", got["losses"], expected["losses"], 1e-5, STEP_RELATIVE
+                f"{steps} losses / {name}",
+                got["losses"],
+                expected["losses"],
+                1e-5,
+                STEP_RELATIVE,
+                rounding,
             ),
         ]
     return rows
