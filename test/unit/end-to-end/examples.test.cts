@@ -45,7 +45,7 @@ it("server answers, refuses what is no text, and ends on SIGTERM", async () => {
     // The connection must not be kept: the server waits for it to end.
     const headers = { connection: "close" };
     const response = await fetch(`http://localhost:${port}`, { method: "POST", body, headers });
-    return { status: response.status, body: (await response.json()) as unknown };
+    return { status: response.status, body: await response.json() };
   };
   const answer = await post('["a good movie"]');
   expect(answer.status).toBe(200);
