@@ -13,10 +13,9 @@ CompletionQueue::CompletionQueue(Napi::Env env)
 }
 
 void CompletionQueue::post(Completion completion) {
-  auto owned = std::make_unique<Completion>(std::move(completion));
+  auto* owned = new Completion(std::move(completion));  // the call's, once it is queued
   const std::lock_guard lock(mutex_);
-  if (closed_) return;
-  if (function_.NonBlockingCall(owned.get()) == napi_ok) owned.release();
+  if (closed_ || function_.NonBlockingCall(owned) != napi_ok) delete owned;
 }
 
 void CompletionQueue::expect(Napi::Env env) {

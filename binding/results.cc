@@ -9,7 +9,7 @@ namespace {
 /// A typed array with a copy of the values. Not an external buffer over the vector: Electron
 /// forbids those, and results are small beside what it took to compute them.
 template <typename Element>
-Napi::Value to_typed_array(Napi::Env env, const std::vector<Element>& values) {
+Napi::TypedArrayOf<Element> to_typed_array(Napi::Env env, const std::vector<Element>& values) {
   auto array = Napi::TypedArrayOf<Element>::New(env, values.size());
   std::ranges::copy(values, array.Data());
   return array;

@@ -8,8 +8,8 @@
 
 namespace bertcnn {
 
-/// An error with a code that JavaScript sees as `error.code`. The message names the offending name or
-/// value and says what would be right. Codes are listed in docs/errors.md.
+/// An error with a code that JavaScript sees as `error.code`. The message names the offending name
+/// or value and says what would be right. Codes are listed in docs/errors.md.
 class Error : public std::runtime_error {
  public:
   Error(std::string code, const std::string& message)

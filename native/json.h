@@ -128,8 +128,8 @@ class Reader {
 /// they read back equal.
 std::string write(const Value& value, int indent = 2);
 
-/// Whether `text` is well-formed UTF-8. `write` copies strings as they are, so ask before writing one
-/// from a source that does not promise it.
+/// Whether `text` is well-formed UTF-8. `write` copies strings as they are, so ask before writing
+/// one from a source that does not promise it.
 bool is_utf8(std::string_view text);
 
 }  // namespace bertcnn::json

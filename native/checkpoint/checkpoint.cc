@@ -76,7 +76,7 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
                      const ShardIndex& index, std::vector<size_t>& starts) {
   Contents all;
   for (const std::string& name : index.files) {
-    const std::string path = folder + "/" + name;
+    const std::string path = (fs::path(folder) / name).string();
     std::error_code error;
     if (!fs::exists(path, error)) {
       fail("ERR_FILE_NOT_FOUND", "no such file: ", path, ", a shard that ", index_file.path(),

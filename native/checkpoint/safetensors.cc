@@ -215,7 +215,7 @@ std::string header_for(std::span<const Tensor> tensors, const Metadata& metadata
 void check_metadata(const Metadata& metadata) {
   for (size_t i = 0; i < metadata.size(); ++i) {
     const auto& [name, value] = metadata[i];
-    const auto same = [&](const auto& other) { return other.first == name; };
+    const auto same = [&name = name](const auto& other) { return other.first == name; };
     if (!json::is_utf8(name) || !json::is_utf8(value) ||
         std::any_of(metadata.begin() + static_cast<std::ptrdiff_t>(i) + 1, metadata.end(), same)) {
       fail("ERR_INVALID_ARGUMENT", "the metadata entry ", quoted(name),

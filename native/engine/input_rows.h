@@ -16,8 +16,8 @@ struct InputLimits {
   int64_t largest_filter;
 };
 
-/// Row `row` of `batch` without its pad positions; the tokens keep the positions they had. Every column is
-/// checked, pad positions too. ERR_INVALID_INPUT names value, row and column.
+/// Row `row` of `batch` without its pad positions; the tokens keep the positions they had. Every
+/// column is checked, pad positions too. ERR_INVALID_INPUT names value, row and column.
 TokenRow take_row(const TokenBatch& batch, int64_t row, const InputLimits& limits);
 
 /// Checks a row that a tokenizer made, against a tokenizer that does not belong to the model.
@@ -26,8 +26,9 @@ void check_row(const TokenRow& row, int64_t number, const InputLimits& limits);
 /// The rows as one batch, each filled up with `pad_id` to the longest.
 TokenBatch pad(std::span<const TokenRow> rows, int32_t pad_id);
 
-/// Checks a batch whose pad positions take part (`padding: "include"`). ERR_SEQUENCE_TOO_SHORT: shorter
-/// than the largest filter. ERR_INVALID_INPUT: longer than the model's positions, or a value out of range.
+/// Checks a batch whose pad positions take part (`padding: "include"`). ERR_SEQUENCE_TOO_SHORT:
+/// shorter than the largest filter. ERR_INVALID_INPUT: longer than the model's positions, or a
+/// value out of range.
 void check_padded(const TokenBatch& batch, const InputLimits& limits);
 
 }  // namespace bertcnn::engine

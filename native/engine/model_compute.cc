@@ -146,8 +146,8 @@ kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
                           : std::span(values).subspan(row * batch.length, batch.length);
   };
   for (int64_t row = 0; row < batch.rows; ++row) {
-    builder.add(part(batch.input_ids, zeros, row), part(batch.token_type_ids, zeros, row), positions,
-                part(batch.attention_mask, ones, row));
+    builder.add(part(batch.input_ids, zeros, row), part(batch.token_type_ids, zeros, row),
+                positions, part(batch.attention_mask, ones, row));
   }
   return builder.build(device);
 }
@@ -210,14 +210,12 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options) {
     const at::Device device = model::find_device(options.device);
     const fs::path directory = options.directory;
     const std::string config_path = (directory / "config.json").string();
-    const json::Value config_json =
-        json::parse(read_file(config_path, "Expected a directory with BERT's config.json."),
-                    config_path);
+    const json::Value config_json = json::parse(
+        read_file(config_path, "Expected a directory with BERT's config.json."), config_path);
     const auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
 
     const uint64_t seed = options.seed.value_or(random_seed());
-    auto state =
-        std::make_unique<State>(config, device, model::make_generator(device, seed));
+    auto state = std::make_unique<State>(config, device, model::make_generator(device, seed));
     state->directory = options.directory;
     state->tokenizer = load_tokenizer(directory);
     state->max_length = choose_max_length(options, config.bert, state->tokenizer);
@@ -246,9 +244,13 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options) {
 ModelCompute::ModelCompute(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ModelCompute::~ModelCompute() = default;
 
-const ModelInfo& ModelCompute::info() const { return state_->info; }
+const ModelInfo& ModelCompute::info() const {
+  return state_->info;
+}
 
-int64_t ModelCompute::labels() const { return state_->model.config().num_labels(); }
+int64_t ModelCompute::labels() const {
+  return state_->model.config().num_labels();
+}
 
 bool ModelCompute::has_probabilities() const {
   return state_->model.config().problem_type != model::ProblemType::regression;
@@ -307,6 +309,7 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input) {
     batch.packed = pack_padded(tokens, device);
   } else {
     std::vector<const TokenRow*> pointers;
+    pointers.reserve(rows.size());
     for (const TokenRow& row : rows) pointers.push_back(&row);
     batch.packed = pack(pointers, device);
   }

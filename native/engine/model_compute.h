@@ -26,20 +26,21 @@ struct LoadOptions {
   std::optional<std::string> padding;  // ignore | include
   std::optional<std::string> freeze;   // encoder | none
   std::optional<int64_t> max_length;
-  std::optional<uint64_t> seed;        // of new weights and of dropout; unset: drawn from the system
-  std::optional<int64_t> threads;      // of one operation; unset: one a core
-  std::string device = "auto";         // auto | cpu | cuda | cuda:N
+  std::optional<uint64_t> seed;    // of new weights and of dropout; unset: drawn from the system
+  std::optional<int64_t> threads;  // of one operation; unset: one a core
+  std::string device = "auto";     // auto | cpu | cuda | cuda:N
   std::string dtype = "float32";
 };
 
 /// What loading found, name by name.
 struct LoadReport {
-  std::vector<std::string> missing;     // the model has it, the source does not
-  std::vector<std::string> unexpected;  // the source has it, the model does not; ignored
+  std::vector<std::string> missing;      // the model has it, the source does not
+  std::vector<std::string> unexpected;   // the source has it, the model does not; ignored
   std::vector<std::string> initialized;  // new weights, drawn from the seed
 };
 
-/// What the facade shows of a model. `config` is the JSON text of the config.json that would be saved.
+/// What the facade shows of a model. `config` is the JSON text of the config.json that would be
+/// saved.
 struct ModelInfo {
   std::string config;
   std::vector<std::string> labels;
@@ -71,10 +72,11 @@ class ModelCompute final : public Compute {
 
   /// Sets up a new optimizer. Before it `train_step` throws ERR_TRAINING_NOT_CONFIGURED.
   void configure_training(const training::TrainingOptions& options);
-  /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears complete
-  /// or is left as it was.
+  /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
+  /// complete or is left as it was.
   void save_pretrained(const std::string& directory);
-  /// Replaces the weights by those of a .safetensors, .pt or .bin file. Strict: every name must match.
+  /// Replaces the weights by those of a .safetensors, .pt or .bin file. Strict: every name must
+  /// match.
   LoadReport load_state_dict(const std::string& file, bool strict);
   /// Writes all weights as .safetensors or .pt, by the ending.
   void save_state_dict(const std::string& file);

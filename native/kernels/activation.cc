@@ -43,8 +43,8 @@ Activation parse_activation(const std::string& name) {
     known_names += known_names.empty() ? "" : ", ";
     known_names += known;
   }
-  fail("ERR_UNSUPPORTED_CONFIG", "hidden_act is '", name, "', which is not supported. Supported: ",
-       known_names, ".");
+  fail("ERR_UNSUPPORTED_CONFIG", "hidden_act is '", name,
+       "', which is not supported. Supported: ", known_names, ".");
 }
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {

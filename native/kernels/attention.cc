@@ -74,9 +74,8 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   outputs.reserve(groups.size());
   for (size_t i = 0; i < groups.size(); ++i) {
     const Group& group = groups[i];
-    const at::Tensor mask = masks[i].defined()
-                                ? masks[i].view({group.sequences, 1, 1, group.length})
-                                : at::Tensor();
+    const at::Tensor mask =
+        masks[i].defined() ? masks[i].view({group.sequences, 1, 1, group.length}) : at::Tensor();
     const at::Tensor out =
         attend(split_heads(qs[i], group, heads), split_heads(ks[i], group, heads),
                split_heads(vs[i], group, heads), mask, dropout_p, context);

@@ -13,8 +13,8 @@
 namespace bertcnn::kernels {
 namespace {
 
-/// Where the sequences lie once each has room for the largest kernel. Slot b holds sequence b and, if
-/// it is shorter than the largest kernel, zero vectors behind it.
+/// Where the sequences lie once each has room for the largest kernel. Slot b holds sequence b and,
+/// if it is shorter than the largest kernel, zero vectors behind it.
 struct Slots {
   std::vector<int64_t> offsets = {0};  // [B + 1]
   bool extended = false;               // some sequence is shorter than the largest kernel
@@ -43,9 +43,9 @@ at::Tensor spread(const at::Tensor& hidden, const PackedBatch& batch, const Slot
   return at::cat({hidden, zero}).index_select(0, to_tensor(source, hidden.device()));
 }
 
-/// What max over time looks at, for one kernel size. The convolution runs over the slots as if they were
-/// one text, so windows that reach into the next slot, or behind the one window of a short sequence,
-/// have to be left out.
+/// What max over time looks at, for one kernel size. The convolution runs over the slots as if they
+/// were one text, so windows that reach into the next slot, or behind the one window of a short
+/// sequence, have to be left out.
 struct Windows {
   std::vector<int64_t> lengths;  // [B], windows from slot b's start to slot b + 1's, those included
   std::vector<uint8_t> outside;  // [N], 1 for each window to leave out
@@ -73,7 +73,7 @@ at::Tensor max_over_time(const at::Tensor& x, const Windows& windows) {
 
 }  // namespace
 
-ConvolutionBank::ConvolutionBank(int64_t hidden_size, std::vector<int64_t> kernel_sizes,
+ConvolutionBank::ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes,
                                  int64_t filters, const at::TensorOptions& options) {
   for (const int64_t kernel_size : kernel_sizes) {
     largest_kernel_ = std::max(largest_kernel_, kernel_size);
@@ -92,8 +92,8 @@ at::Tensor ConvolutionBank::forward(const at::Tensor& hidden, const PackedBatch&
     // [1, F, N] -> [N, F]
     const at::Tensor windows =
         at::conv1d(time_last, convolution.weight, convolution.bias).squeeze(0).t().contiguous();
-    features.push_back(at::relu(
-        max_over_time(windows, make_windows(batch, slots, convolution.kernel_size))));
+    features.push_back(
+        at::relu(max_over_time(windows, make_windows(batch, slots, convolution.kernel_size))));
   }
   return at::cat(features, 1);
 }

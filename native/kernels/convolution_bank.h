@@ -12,14 +12,15 @@
 namespace bertcnn::kernels {
 
 /// Convolutions over time with several kernel sizes, each followed by ReLU and max over time (Kim,
-/// 2014). A sequence shorter than a kernel is extended on the right with zero vectors to exactly that
-/// kernel's size: one window.
+/// 2014). A sequence shorter than a kernel is extended on the right with zero vectors to exactly
+/// that kernel's size: one window.
 class ConvolutionBank {
  public:
-  ConvolutionBank(int64_t hidden_size, std::vector<int64_t> kernel_sizes, int64_t filters,
+  ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes, int64_t filters,
                   const at::TensorOptions& options);
 
-  /// hidden: `[T, H]`. Returns `[B, kernel sizes * filters]`, the kernel sizes in their given order.
+  /// hidden: `[T, H]`. Returns `[B, kernel sizes * filters]`, the kernel sizes in their given
+  /// order.
   at::Tensor forward(const at::Tensor& hidden, const PackedBatch& batch) const;
 
   /// Appends `prefixes[i]`weight `[filters, H, k]` and `prefixes[i]`bias `[filters]`.

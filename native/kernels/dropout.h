@@ -6,8 +6,8 @@
 
 namespace bertcnn::kernels {
 
-/// Zeroes each element with probability `p` and divides the others by 1 - p while training; otherwise
-/// the identity. Unlike at::dropout it draws from the model's own generator.
+/// Zeroes each element with probability `p` and divides the others by 1 - p while training;
+/// otherwise the identity. Unlike at::dropout it draws from the model's own generator.
 at::Tensor dropout(const at::Tensor& x, double p, const ForwardContext& context);
 
 }  // namespace bertcnn::kernels

@@ -9,8 +9,8 @@
 
 namespace bertcnn::kernels {
 
-/// Passed down the forward pass. `training` switches dropout on; its masks come from `generator`, which
-/// belongs to the model. `cancelled` is asked between layers.
+/// Passed down the forward pass. `training` switches dropout on; its masks come from `generator`,
+/// which belongs to the model. `cancelled` is asked between layers.
 struct ForwardContext {
   bool training = false;
   at::Generator generator;

@@ -9,8 +9,9 @@
 
 namespace bertcnn::kernels {
 
-/// y = x W^T + b with W `[out, in]` and b `[out]`, as torch.nn.Linear. The one place where products with
-/// weights happen in the encoder and the classifier, so that how they are done is decided here.
+/// y = x W^T + b with W `[out, in]` and b `[out]`, as torch.nn.Linear. The one place where products
+/// with weights happen in the encoder and the classifier, so that how they are done is decided
+/// here.
 class Linear {
  public:
   Linear(int64_t in, int64_t out, const at::TensorOptions& options);

@@ -13,8 +13,8 @@ namespace bertcnn::kernels {
 
 /// T tokens of B sequences. Sequence b holds the tokens offsets[b] .. offsets[b + 1] - 1.
 ///
-/// `padding: "include"` is the same structure: its pad positions are tokens (queries) like others, all
-/// sequences have one length, and `key_mask` tells which tokens may be attended to.
+/// `padding: "include"` is the same structure: its pad positions are tokens (queries) like others,
+/// all sequences have one length, and `key_mask` tells which tokens may be attended to.
 struct PackedBatch {
   at::Tensor input_ids;       // [T] int64
   at::Tensor token_type_ids;  // [T] int64
@@ -33,8 +33,8 @@ class PackedBatchBuilder {
   /// Appends a sequence. The spans have one length, 1 or more.
   void add(std::span<const int32_t> input_ids, std::span<const int32_t> token_type_ids,
            std::span<const int32_t> position_ids);
-  /// The same with a mask: 1 for a token that may be attended to, 0 for a pad position. In one batch
-  /// either every sequence has a mask or none.
+  /// The same with a mask: 1 for a token that may be attended to, 0 for a pad position. In one
+  /// batch either every sequence has a mask or none.
   void add(std::span<const int32_t> input_ids, std::span<const int32_t> token_type_ids,
            std::span<const int32_t> position_ids, std::span<const int32_t> attention_mask);
 

@@ -17,7 +17,8 @@ BertEmbeddings::BertEmbeddings(const BertConfig& config, const at::TensorOptions
     : pad_token_id_(config.pad_token_id),
       dropout_(config.hidden_dropout_prob),
       word_embeddings_(at::zeros({config.vocab_size, config.hidden_size}, options)),
-      position_embeddings_(at::zeros({config.max_position_embeddings, config.hidden_size}, options)),
+      position_embeddings_(
+          at::zeros({config.max_position_embeddings, config.hidden_size}, options)),
       token_type_embeddings_(at::zeros({config.type_vocab_size, config.hidden_size}, options)),
       layer_norm_(config.hidden_size, config.layer_norm_eps, options) {}
 

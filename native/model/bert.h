@@ -57,8 +57,8 @@ class BertLayer {
   kernels::LayerNorm output_layer_norm_;
 };
 
-/// The encoder. Its pooler takes no part in the forward pass but is carried, since BertModel's state
-/// dict holds it.
+/// The encoder. Its pooler takes no part in the forward pass but is carried, since BertModel's
+/// state dict holds it.
 class Bert {
  public:
   Bert(const BertConfig& config, const at::TensorOptions& options);

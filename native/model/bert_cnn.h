@@ -29,8 +29,8 @@ class TextCnn {
   kernels::Linear classifier_;
 };
 
-/// `text -> BERT -> TextCNN -> logits`, under the names of DESIGN's table (`bert.*`, `convs.{i}.*` or
-/// `conv.*`, `fc.*`). Weights are zero until loaded or initialized.
+/// `text -> BERT -> TextCNN -> logits`, under the names of DESIGN's table (`bert.*`, `convs.{i}.*`
+/// or `conv.*`, `fc.*`). Weights are zero until loaded or initialized.
 class BertCnn {
  public:
   BertCnn(BertCnnConfig config, at::Device device);

@@ -28,7 +28,8 @@ constexpr Names<Freeze, 2> kFreezes = {{{"encoder", Freeze::encoder}, {"none", F
 
 template <typename Enum, size_t N>
 const char* find_name(const Names<Enum, N>& names, Enum value) {
-  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })->first;
+  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })
+      ->first;
 }
 
 template <typename Enum, size_t N>
@@ -44,10 +45,9 @@ Enum parse(const Names<Enum, N>& names, const std::string& text, const char* fie
 
 /// A field from the overrides, else from the bert_cnn section, else `otherwise`.
 template <typename Enum, size_t N>
-Enum choose(const Names<Enum, N>& names, const char* field,
-            const std::optional<std::string>& override_, const std::optional<std::string>& stored,
-            Enum otherwise) {
-  if (override_) return parse(names, *override_, field, "ERR_INVALID_ARGUMENT");
+Enum choose(const Names<Enum, N>& names, const char* field, const std::optional<std::string>& given,
+            const std::optional<std::string>& stored, Enum otherwise) {
+  if (given) return parse(names, *given, field, "ERR_INVALID_ARGUMENT");
   if (stored) return parse(names, *stored, field, "ERR_INVALID_CONFIG");
   return otherwise;
 }
@@ -57,8 +57,10 @@ std::optional<std::vector<std::string>> stored_labels(const json::Value& config)
   const json::Value* id2label = config.find("id2label");
   if (id2label == nullptr || id2label->is_null()) return std::nullopt;
   const auto refuse = [&] {
-    fail("ERR_INVALID_CONFIG", "Expected an object of \"0\", \"1\", ... to label names for id2label "
-         "in config.json but found ", json::write(*id2label, 0), ".");
+    fail("ERR_INVALID_CONFIG",
+         "Expected an object of \"0\", \"1\", ... to label names for id2label "
+         "in config.json but found ",
+         json::write(*id2label, 0), ".");
   };
   if (!id2label->is_object()) refuse();
   std::vector<std::string> labels;
@@ -81,15 +83,14 @@ std::vector<std::string> choose_labels(const json::Value& config, const ConfigOv
   if (overrides.labels) {
     const auto count = static_cast<int64_t>(overrides.labels->size());
     if (overrides.num_labels && *overrides.num_labels != count) {
-      fail("ERR_INVALID_ARGUMENT", "numLabels is ", *overrides.num_labels, " but labels has ", count,
-           " names.");
+      fail("ERR_INVALID_ARGUMENT", "numLabels is ", *overrides.num_labels, " but labels has ",
+           count, " names.");
     }
     return *overrides.labels;
   }
   std::optional<std::vector<std::string>> stored = stored_labels(config);
   if (overrides.num_labels) {
-    const bool fits =
-        stored && static_cast<int64_t>(stored->size()) == *overrides.num_labels;
+    const bool fits = stored && static_cast<int64_t>(stored->size()) == *overrides.num_labels;
     return fits ? *stored : default_labels(*overrides.num_labels);
   }
   if (stored) return *stored;
@@ -141,12 +142,14 @@ void check_same_head(const BertCnnConfig& config, const json::Value& section) {
     fail("ERR_INVALID_ARGUMENT", "The directory holds a trained head with another ", what,
          " than the one asked for; leave the option out to load it as it is.");
   };
-  if (const auto variant = fields.string("variant"); variant && *variant != name_of(config.variant)) {
+  if (const auto variant = fields.string("variant");
+      variant && *variant != name_of(config.variant)) {
     // frozen and max-over-time have the same weights, only trained differently
     const bool single = config.variant == Variant::fine_tune || *variant == "fine-tune";
     if (single) refuse("variant");
   }
-  if (const auto sizes = fields.integers("filter_sizes", 1); sizes && *sizes != config.filter_sizes) {
+  if (const auto sizes = fields.integers("filter_sizes", 1);
+      sizes && *sizes != config.filter_sizes) {
     refuse("list of filter sizes");
   }
   if (const auto count = fields.integer("num_filters", 1); count && *count != config.num_filters) {
@@ -156,10 +159,18 @@ void check_same_head(const BertCnnConfig& config, const json::Value& section) {
 
 }  // namespace
 
-const char* name_of(Variant variant) { return find_name(kVariants, variant); }
-const char* name_of(ProblemType problem_type) { return find_name(kProblemTypes, problem_type); }
-const char* name_of(Padding padding) { return find_name(kPaddings, padding); }
-const char* name_of(Freeze freeze) { return find_name(kFreezes, freeze); }
+const char* name_of(Variant variant) {
+  return find_name(kVariants, variant);
+}
+const char* name_of(ProblemType problem_type) {
+  return find_name(kProblemTypes, problem_type);
+}
+const char* name_of(Padding padding) {
+  return find_name(kPaddings, padding);
+}
+const char* name_of(Freeze freeze) {
+  return find_name(kFreezes, freeze);
+}
 
 BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
                                        const ConfigOverrides& overrides) {
@@ -172,10 +183,10 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
   const ConfigFields fields(config.has_head ? *section : empty, "bert_cnn of config.json");
   const auto stored_type = ConfigFields(source, "config.json").string("problem_type");
 
-  config.variant = choose(kVariants, "variant", overrides.variant, fields.string("variant"),
-                          Variant::frozen);
-  config.padding = choose(kPaddings, "padding", overrides.padding, fields.string("padding"),
-                          Padding::ignore);
+  config.variant =
+      choose(kVariants, "variant", overrides.variant, fields.string("variant"), Variant::frozen);
+  config.padding =
+      choose(kPaddings, "padding", overrides.padding, fields.string("padding"), Padding::ignore);
   // What was frozen follows the variant, unless said otherwise.
   const auto stored_freeze = overrides.variant ? std::nullopt : fields.string("freeze");
   config.freeze = choose(kFreezes, "freeze", overrides.freeze, stored_freeze,
@@ -191,8 +202,9 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
       choose(kProblemTypes, "problemType", overrides.problem_type, stored_type,
              config.num_labels() == 1 ? ProblemType::regression : ProblemType::single_label);
 
-  const std::vector<int64_t> default_sizes =
-      config.variant == Variant::fine_tune ? std::vector<int64_t>{3} : std::vector<int64_t>{3, 4, 5};
+  const std::vector<int64_t> default_sizes = config.variant == Variant::fine_tune
+                                                 ? std::vector<int64_t>{3}
+                                                 : std::vector<int64_t>{3, 4, 5};
   config.filter_sizes =
       overrides.filter_sizes.value_or(fields.integers("filter_sizes", 1).value_or(default_sizes));
   config.num_filters =

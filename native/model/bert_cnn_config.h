@@ -45,11 +45,13 @@ struct BertCnnConfig {
   int64_t num_filters = 100;
   double dropout = 0.5;
   std::vector<std::string> labels;
-  bool has_head = false;  // config.json has a bert_cnn section: the directory holds a head's weights
-  json::Value source;     // config.json as read, for the fields that only have to be kept
+  bool has_head =
+      false;           // config.json has a bert_cnn section: the directory holds a head's weights
+  json::Value source;  // config.json as read, for the fields that only have to be kept
 
   /// Reads config.json and applies `overrides`. Precedence: overrides, the `bert_cnn` section, the
-  /// variant's defaults. ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG, ERR_INVALID_ARGUMENT (an override).
+  /// variant's defaults. ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG, ERR_INVALID_ARGUMENT (an
+  /// override).
   static BertCnnConfig from_json(const json::Value& config, const ConfigOverrides& overrides);
 
   /// The config.json to save: the fields as read, with labels, problem type and `bert_cnn` section.

@@ -25,8 +25,9 @@ struct BertConfig {
   int64_t pad_token_id = 0;  // its embedding gets no gradient; -1: none
 
   /// Reads config.json. ERR_INVALID_CONFIG: a field has a type or value that cannot be.
-  /// ERR_UNSUPPORTED_CONFIG: a field asks for arithmetic that is not BERT's encoder (a decoder, relative
-  /// positions, pruned heads, quantized weights, another model_type). Other fields change nothing here.
+  /// ERR_UNSUPPORTED_CONFIG: a field asks for arithmetic that is not BERT's encoder (a decoder,
+  /// relative positions, pruned heads, quantized weights, another model_type). Other fields change
+  /// nothing here.
   static BertConfig from_json(const json::Value& config);
 };
 

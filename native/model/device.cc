@@ -77,8 +77,8 @@ at::Generator make_generator(c10::Device device, uint64_t seed) {
 }
 
 void use_threads(int64_t threads) {
-  // libtorch sets a thread's number from a process-wide default when the thread first runs something
-  // in parallel. Let that happen now, so that it does not undo what is set here.
+  // libtorch sets a thread's number from a process-wide default when the thread first runs
+  // something in parallel. Let that happen now, so that it does not undo what is set here.
   at::ones({1 << 18}).add_(1);
   const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(static_cast<int>(threads == 0 ? cores : threads));

@@ -102,7 +102,8 @@ void check(const Mismatches& mismatches, Matching matching, bool has_head) {
     if (matching == Matching::encoder) append(message, "unexpected", mismatches.unexpected);
     fail("ERR_CHECKPOINT_MISMATCH",
          "The checkpoint's tensors do not fit the model. Compare config.json and the options "
-         "(variant, filterSizes, numFilters, labels) with the checkpoint.", message);
+         "(variant, filterSizes, numFilters, labels) with the checkpoint.",
+         message);
   }
 }
 
@@ -123,8 +124,9 @@ void copy_into(const at::Tensor& weight, const checkpoint::Tensor& source) {
 Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
                         Matching matching) {
   const Sources sources = by_canonical_name(source);
-  const Mismatches mismatches = compare(model, sources);
-  // Convolutions in the checkpoint: it is one of ours or the prototype's, so its head must be whole.
+  Mismatches mismatches = compare(model, sources);
+  // Convolutions in the checkpoint: it is one of ours or the prototype's, so that
+  // its head must be whole.
   const bool has_head = sources.contains(model.config().convolution_prefixes()[0] + "weight");
   check(mismatches, matching, has_head);
 

@@ -24,15 +24,15 @@ struct Mismatches {
   std::vector<std::string> mis_shaped;  // "name: expected [..] but found [..]"
 };
 
-/// Copies the checkpoint's weights into the model, converted to float32. Takes names with and without
-/// `bert.`, LayerNorm's old `gamma` and `beta`, and leaves `position_ids` out. Returns the names that were
-/// missing and unexpected. ERR_CHECKPOINT_MISMATCH: all that does not match, in one message; then no
-/// weight has changed.
+/// Copies the checkpoint's weights into the model, converted to float32. Takes names with and
+/// without `bert.`, LayerNorm's old `gamma` and `beta`, and leaves `position_ids` out. Returns the
+/// names that were missing and unexpected. ERR_CHECKPOINT_MISMATCH: all that does not match, in one
+/// message; then no weight has changed.
 Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
                         Matching matching);
 
-/// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of those
-/// that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.
+/// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of
+/// those that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.
 struct SavedWeights {
   std::vector<at::Tensor> storage;
   std::vector<checkpoint::Tensor> tensors;

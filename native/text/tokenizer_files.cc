@@ -65,7 +65,7 @@ class FileReader {
   /// An object; an empty one where there is no such file.
   json::Value read_object(const std::string& name) {
     json::Value value = read_json(name).value_or(json::Object{});
-    JsonFields(value, path(name));  // throws where it is no object
+    const JsonFields object(value, path(name));  // throws where it is no object
     return value;
   }
 
@@ -163,7 +163,7 @@ std::string read_model(FileReader& files, const std::string& directory,
                        TokenizerDefinition& definition, NormalizerSettings& settings) {
   const std::optional<json::Value> tokenizer_json = files.read_json("tokenizer.json");
   const std::string* vocabulary = files.read("vocab.txt");  // kept in any case
-  const std::string source = files.path(tokenizer_json ? "tokenizer.json" : "vocab.txt");
+  std::string source = files.path(tokenizer_json ? "tokenizer.json" : "vocab.txt");
   if (tokenizer_json) {
     read_tokenizer_json(*tokenizer_json, source, definition, settings);
   } else if (vocabulary != nullptr) {

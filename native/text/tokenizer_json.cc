@@ -18,7 +18,7 @@ constexpr int64_t kMostId = (1 << 24) - 1;
 JsonFields section(const JsonFields& file, std::string_view name, std::string_view expected) {
   const json::Value* found = file.find(name);
   if (found == nullptr || !found->is_object()) refuse(file.path(name), describe(found), expected);
-  const JsonFields fields(*found, file.path(name));
+  JsonFields fields(*found, file.path(name));
   const json::Value* type = fields.find("type");
   if (type == nullptr || !type->is_string() || type->as_string() != expected) {
     refuse(fields.path("type"), describe(type), "\"" + std::string(expected) + "\"");

@@ -9,8 +9,8 @@
 
 namespace bertcnn::training {
 
-/// Adam with decoupled weight decay (Loshchilov & Hutter, 2019), computed by PyTorch's fused kernel as
-/// torch.optim.AdamW(fused=True) does.
+/// Adam with decoupled weight decay (Loshchilov & Hutter, 2019), computed by PyTorch's fused kernel
+/// as torch.optim.AdamW(fused=True) does.
 class AdamW {
  public:
   AdamW(std::vector<ParameterGroup> groups, const TrainingOptions& options);

@@ -18,9 +18,9 @@ struct ParameterGroup {
   std::vector<at::Tensor> parameters;
 };
 
-/// The trained weights of `model` in up to four groups, in this order: encoder, encoder without weight
-/// decay, head, head without weight decay. Biases and layer norms have no weight decay. Empty groups are
-/// left out.
+/// The trained weights of `model` in up to four groups, in this order: encoder, encoder without
+/// weight decay, head, head without weight decay. Biases and layer norms have no weight decay.
+/// Empty groups are left out.
 std::vector<ParameterGroup> parameter_groups(const model::BertCnn& model,
                                              const TrainingOptions& options);
 

@@ -34,8 +34,9 @@ at::Tensor float_targets(std::span<const float> labels, int64_t rows, int64_t wi
   for (size_t i = 0; i < labels.size(); ++i) {
     const bool fits = probabilities ? labels[i] >= 0 && labels[i] <= 1 : std::isfinite(labels[i]);
     if (!fits) {
-      fail("ERR_INVALID_LABELS", "Expected a ", probabilities ? "number from 0 to 1" : "finite number",
-           " for row ", i / width, ", label ", i % width, " but received ", labels[i], ".");
+      fail("ERR_INVALID_LABELS", "Expected a ",
+           probabilities ? "number from 0 to 1" : "finite number", " for row ", i / width,
+           ", label ", i % width, " but received ", labels[i], ".");
     }
   }
   const at::Tensor host = at::empty({rows, width}, at::kFloat);

@@ -13,8 +13,8 @@ namespace bertcnn::training {
 at::Tensor class_targets(std::span<const int64_t> labels, int64_t rows, int64_t classes,
                          c10::Device device);
 
-/// `[rows, width]` float: from 0 to 1 where they are probabilities, else finite. ERR_INVALID_LABELS names
-/// row, label and value.
+/// `[rows, width]` float: from 0 to 1 where they are probabilities, else finite. ERR_INVALID_LABELS
+/// names row, label and value.
 at::Tensor float_targets(std::span<const float> labels, int64_t rows, int64_t width,
                          bool probabilities, c10::Device device);
 

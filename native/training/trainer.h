@@ -17,10 +17,10 @@ namespace bertcnn::training {
 
 /// What one step computed.
 struct TrainerStep {
-  int64_t step;        // optimizer steps taken so far, this one included
-  double loss;         // mean over the batch, before the update
-  at::Tensor logits;   // [B, labels] on the CPU, of the forward pass in training mode
-  double grad_norm;    // global norm of all gradients before clipping
+  int64_t step;       // optimizer steps taken so far, this one included
+  double loss;        // mean over the batch, before the update
+  at::Tensor logits;  // [B, labels] on the CPU, of the forward pass in training mode
+  double grad_norm;   // global norm of all gradients before clipping
 };
 
 /// Trains a model that it does not own.
@@ -28,9 +28,9 @@ class Trainer {
  public:
   Trainer(const model::BertCnn& model, const TrainingOptions& options, at::Generator generator);
 
-  /// Takes one step. targets: as training::loss wants them, on the model's device. `cancelled` is asked
-  /// between layers and before the update. ERR_NON_FINITE: loss or gradient is NaN or infinite. A step that
-  /// throws has changed neither weights nor optimizer nor generator.
+  /// Takes one step. targets: as training::loss wants them, on the model's device. `cancelled` is
+  /// asked between layers and before the update. ERR_NON_FINITE: loss or gradient is NaN or
+  /// infinite. A step that throws has changed neither weights nor optimizer nor generator.
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
 

@@ -27,8 +27,8 @@ inline constexpr const char* kTinyConfigWithoutDropout = R"({
 /// A model whose weights are all drawn from `seed`, so that none is without effect.
 inline model::BertCnn random_model(const model::ConfigOverrides& overrides = {},
                                    const char* config = kTinyConfig, uint64_t seed = 7) {
-  model::BertCnn model(
-      model::BertCnnConfig::from_json(json::parse(config, "test"), overrides), at::kCPU);
+  model::BertCnn model(model::BertCnnConfig::from_json(json::parse(config, "test"), overrides),
+                       at::kCPU);
   at::Generator generator = model::make_generator(at::kCPU, seed);
   const at::NoGradGuard no_grad;
   for (const kernels::Parameter& parameter : model.parameters()) {
@@ -50,7 +50,9 @@ inline kernels::PackedBatch packed(const Rows& rows) {
   return builder.build(at::kCPU);
 }
 
-inline kernels::ForwardContext evaluation() { return {}; }
+inline kernels::ForwardContext evaluation() {
+  return {};
+}
 
 inline kernels::ForwardContext training(uint64_t seed) {
   return {true, model::make_generator(at::kCPU, seed), {}};

@@ -34,8 +34,8 @@ class ConvolutionBankTest : public ::testing::Test {
     for (size_t i = 0; i < kSizes.size(); ++i) {
       at::Tensor x = sequence;
       if (x.size(0) < kSizes[i]) x = at::cat({x, at::zeros({kSizes[i] - x.size(0), kHidden})});
-      const at::Tensor y = at::conv1d(x.t().unsqueeze(0), weights_[2 * i].tensor,
-                                      weights_[2 * i + 1].tensor);
+      const at::Tensor y =
+          at::conv1d(x.t().unsqueeze(0), weights_[2 * i].tensor, weights_[2 * i + 1].tensor);
       features.push_back(at::relu(y).amax({2}));
     }
     return at::cat(features, 1);

@@ -51,7 +51,8 @@ TEST(Config, RefusesArithmeticThatItDoesNotDo) {
     EXPECT_TRUE(failure(text).starts_with("ERR_UNSUPPORTED_CONFIG")) << text << failure(text);
   }
   EXPECT_EQ(failure(R"({"pruned_heads": {}, "use_cache": true, "is_decoder": false,
-                        "position_embedding_type": "absolute", "hidden_act": "gelu_10"})"), "");
+                        "position_embedding_type": "absolute", "hidden_act": "gelu_10"})"),
+            "");
 }
 
 TEST(Config, NamesTheFieldThatCannotBe) {
@@ -73,14 +74,19 @@ TEST(Config, NamesTheFieldThatCannotBe) {
 
 TEST(Config, RefusesOptionsThatCannotBe) {
   for (const ConfigOverrides& overrides : std::vector<ConfigOverrides>{
-           {.variant = "other"}, {.problem_type = "classification"}, {.padding = "max_length"},
-           {.freeze = "all"}, {.labels = std::vector<std::string>{}},
+           {.variant = "other"},
+           {.problem_type = "classification"},
+           {.padding = "max_length"},
+           {.freeze = "all"},
+           {.labels = std::vector<std::string>{}},
            {.labels = std::vector<std::string>{"a", "a"}},
            {.labels = std::vector<std::string>{"a"}, .num_labels = 2},
-           {.filter_sizes = std::vector<int64_t>{}}, {.filter_sizes = std::vector<int64_t>{0}},
+           {.filter_sizes = std::vector<int64_t>{}},
+           {.filter_sizes = std::vector<int64_t>{0}},
            {.filter_sizes = std::vector<int64_t>{513}},
            {.variant = "fine-tune", .filter_sizes = std::vector<int64_t>{3, 4}},
-           {.num_filters = 0}, {.dropout = 1.5}}) {
+           {.num_filters = 0},
+           {.dropout = 1.5}}) {
     EXPECT_TRUE(failure("{}", overrides).starts_with("ERR_INVALID_ARGUMENT"));
   }
 }
@@ -89,9 +95,13 @@ TEST(Config, SurvivesWritingAndReading) {
   const std::string source = R"({"model_type": "bert", "hidden_size": 24, "num_attention_heads": 2,
       "torch_dtype": "float16", "unknown_field": {"kept": [1, 2.5, null]}})";
   const BertCnnConfig first =
-      read(source, {.variant = "max-over-time", .problem_type = "multi_label_classification",
-                    .padding = "include", .labels = std::vector<std::string>{"spam", "\u00fc", "ham"},
-                    .filter_sizes = std::vector<int64_t>{2, 7}, .num_filters = 9, .dropout = 0.25});
+      read(source, {.variant = "max-over-time",
+                    .problem_type = "multi_label_classification",
+                    .padding = "include",
+                    .labels = std::vector<std::string>{"spam", "\u00fc", "ham"},
+                    .filter_sizes = std::vector<int64_t>{2, 7},
+                    .num_filters = 9,
+                    .dropout = 0.25});
   const BertCnnConfig second = read(json::write(first.to_json()));
   EXPECT_TRUE(second.has_head);
   EXPECT_EQ(second.variant, first.variant);

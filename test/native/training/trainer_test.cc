@@ -25,7 +25,9 @@ at::Tensor targets() {
   return class_targets(std::vector<int64_t>{0, 1, 1}, 3, 2, at::kCPU);
 }
 
-at::Generator generator(uint64_t seed) { return model::make_generator(at::kCPU, seed); }
+at::Generator generator(uint64_t seed) {
+  return model::make_generator(at::kCPU, seed);
+}
 
 std::vector<at::Tensor> copy_weights(const model::BertCnn& model) {
   std::vector<at::Tensor> copies;
@@ -83,8 +85,8 @@ TEST(Trainer, RepeatsWithTheSameSeed) {
 }
 
 TEST(Trainer, ClipsTheGlobalNorm) {
-  // With SGD-like settings the size of an AdamW step says nothing of the norm, so compare the norm that a
-  // step reports with and without clipping: it is that before clipping, in both.
+  // With SGD-like settings the size of an AdamW step says nothing of the norm, so compare the norm
+  // that a step reports with and without clipping: it is that before clipping, in both.
   const model::BertCnn a = random_model({.dropout = 0});
   const model::BertCnn b = random_model({.dropout = 0});
   Trainer clipped(a, {.max_grad_norm = 1e-3}, generator(1));
