@@ -53,8 +53,11 @@ Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_
   object.Set("rows", to_number(env, prediction.rows));
   object.Set("labels", to_number(env, prediction.labels));
   object.Set("logits", to_typed_array(env, prediction.logits));
-  object.Set("probabilities",
-             has_probabilities ? to_typed_array(env, prediction.probabilities) : env.Null());
+  if (has_probabilities) {
+    object.Set("probabilities", to_typed_array(env, prediction.probabilities));
+  } else {
+    object.Set("probabilities", env.Null());
+  }
   object.Set("truncated", to_typed_array(env, prediction.truncated));
   return object;
 }
