@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,17 +38,19 @@ class StateDictReader {
       : path_(file.path()),
         archive_(archive),
         folder_(std::move(folder)),
-        unspent_(file.bytes().size()),
+        unspent_bytes_(file.bytes().size()),
         source_(path_ + ": data.pkl") {
     // A value takes more memory than its opcodes do in the file, but a model has few of them.
     constexpr size_t always_allowed = size_t{64} << 20;
     const ZipEntry* const entry = archive_.find(folder_ + "data.pkl");
-    pickle_ =
-        read_pickle(archive_.stored_bytes(*entry), source_, always_allowed + file.bytes().size());
+    const std::span<const std::byte> bytes = archive_.stored_bytes(*entry);
+    unspent_lengths_ = bytes.size();
+    pickle_ = read_pickle(bytes, source_, always_allowed + file.bytes().size());
   }
 
   void read(Contents& contents) {
     const PickleValue& dict = state_dict();
+    refuse_repeated_keys(dict);
     for (size_t i = 0; i < dict.items.size(); i += 2) {
       const PickleValue& value = pickle_[dict.items[i + 1]];
       if (value.kind != PickleKind::tensor) {
@@ -79,6 +82,19 @@ class StateDictReader {
     return false;
   }
 
+  /// A pickle names a value that it has given before in two bytes. Keys that differ lie apart in it,
+  /// so that together they are no longer than the pickle; the first that is repeated ends the
+  /// search, as comparing long ones again and again would take too long.
+  void refuse_repeated_keys(const PickleValue& dict) const {
+    std::set<std::string_view> seen;
+    for (size_t i = 0; i < dict.items.size(); i += 2) {
+      const PickleValue& key = pickle_[dict.items[i]];
+      if (key.kind == PickleKind::text && !seen.insert(key.text).second) {
+        refuse("the key ", quoted(key.text), " is there twice");
+      }
+    }
+  }
+
   const PickleValue& state_dict() const {
     const PickleValue& root = pickle_[pickle_.root];
     if (root.kind != PickleKind::dict) {
@@ -89,6 +105,7 @@ class StateDictReader {
     if (root.items.empty() || holds_tensors(root)) {
       return root;
     }
+    refuse_repeated_keys(root);
     const PickleValue* found = nullptr;
     std::string keys;
     for (size_t i = 0; i < root.items.size(); i += 2) {
@@ -117,12 +134,16 @@ class StateDictReader {
 
   /// A tuple of whole numbers, none negative.
   std::vector<int64_t> read_lengths(std::string_view name, const PickleValue& value,
-                                    std::string_view what) const {
+                                    std::string_view what) {
     std::vector<int64_t> lengths;
     if (value.kind != PickleKind::tuple || value.items.size() > most_dimensions) {
       refuse("tensor ", quoted(name), ": its ", what, " is no tuple of at most ", most_dimensions,
              " numbers");
     }
+    if (value.items.size() > unspent_lengths_) {
+      refuse("tensor ", quoted(name), ": sizes and strides hold more numbers than data.pkl bytes");
+    }
+    unspent_lengths_ -= value.items.size();
     for (const uint32_t item : value.items) {
       if (pickle_[item].kind != PickleKind::integer || pickle_[item].integer < 0) {
         refuse("tensor ", quoted(name), ": its ", what, " holds something negative or no number");
@@ -167,8 +188,9 @@ class StateDictReader {
   std::span<const std::byte> read_storage(std::string_view name, const PickleValue& identity,
                                           DType& dtype) const {
     const std::vector<uint32_t>& items = identity.items;
+    constexpr size_t longest_key = 100;  // torch numbers them
     if (items.size() != 5 || pickle_[items[0]].text != "storage" ||
-        pickle_[items[2]].kind != PickleKind::text ||
+        pickle_[items[2]].kind != PickleKind::text || pickle_[items[2]].text.size() > longest_key ||
         pickle_[items[4]].kind != PickleKind::integer) {
       refuse("tensor ", quoted(name), ": its storage is not named as torch.save does");
     }
@@ -204,12 +226,12 @@ class StateDictReader {
              " elements of its storage; save an expanded tensor after .contiguous()");
     }
     const uint64_t size = view.element_count() * view.element_size;
-    if (size > unspent_) {
+    if (size > unspent_bytes_) {
       refuse("tensor ", quoted(name),
              ": the views that are not contiguous take more memory than "
              "the file; save them after .contiguous()");
     }
-    unspent_ -= size;
+    unspent_bytes_ -= size;
     buffers.push_back(view.gather());
     return buffers.back();
   }
@@ -217,7 +239,8 @@ class StateDictReader {
   const std::string& path_;
   const ZipArchive& archive_;
   std::string folder_;  // with a slash at its end, or empty
-  uint64_t unspent_;    // bytes that copies may still take
+  uint64_t unspent_bytes_;        // that copies may still take
+  uint64_t unspent_lengths_ = 0;  // that shapes and strides may still have; they may be shared
   std::string source_;
   Pickle pickle_;
 };

@@ -312,7 +312,75 @@ TEST(HostilePytorchFile, StoragesThatDoNotFitTheirEntryAreRefused) {
 
 TEST(HostilePytorchFile, ANameThatAppearsTwiceIsRefused) {
   EXPECT_TRUE(contains(error_of_tensors({HostileTensor(), HostileTensor()}),
-                       "the tensor \"a\" is there twice"));
+                       "the key \"a\" is there twice"));
+}
+
+// Opcodes that PickleWriter does not write: values by their number, which takes two bytes.
+const std::string put_0 = std::string("q\0", 2);
+const std::string put_1 = "q\x01";
+const std::string get_0 = std::string("h\0", 2);
+const std::string get_1 = "h\x01";
+
+std::string repeated(const std::string& part, size_t times) {
+  std::string all;
+  for (size_t i = 0; i < times; ++i) {
+    all += part;
+  }
+  return all;
+}
+
+std::string text_opcodes(const std::string& text) {
+  const auto length = static_cast<uint32_t>(text.size());
+  return "X" + std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + text;
+}
+
+std::string tensor_opcodes(const std::string& lengths) {
+  return "ctorch._utils\n_rebuild_tensor\n((" + text_opcodes("storage") +
+         "ctorch\nFloatStorage\n" + text_opcodes("0") + text_opcodes("cpu") + "K\x01tQ" +
+         std::string("K\0", 2) + lengths + lengths + "tR";
+}
+
+std::string error_of_pickle(const std::string& opcodes) {
+  return error_of_bytes(archive_of(
+      {{"archive/data.pkl", "\x80\x02" + opcodes}, {"archive/data/0", std::string(4, 'x')}}));
+}
+
+TEST(HostilePytorchFile, AnEarlierKeyIsRefusedBeforeItIsCopied) {
+  const std::string name(1'000'000, 'k');
+  // As tensors with names of their own, which is checked later, these would take 100 GB.
+  const std::string error =
+      error_of_pickle("}" + text_opcodes(name) + put_0 + tensor_opcodes("(K\x01t") + put_1 + "s(" +
+                      repeated(get_0 + get_1, 100'000) + "u.");
+  EXPECT_TRUE(contains(error, "ERR_CHECKPOINT_FORMAT: file: the key \"kkk"));
+  EXPECT_TRUE(contains(error, "is there twice"));
+}
+
+TEST(HostilePytorchFile, AStateDictThatIsNamedTwiceIsRefusedBeforeItIsSearched) {
+  const std::string error =
+      error_of_pickle("}" + text_opcodes("model") + put_0 + "}" + put_1 + "(" +
+                      repeated("NN", 1000) + "us(" + repeated(get_0 + get_1, 1000) + "u.");
+  EXPECT_EQ(error, "ERR_CHECKPOINT_FORMAT: file: the key \"model\" is there twice");
+}
+
+TEST(HostilePytorchFile, ASharedTensorIsReadUnderEachOfItsNames) {
+  const std::string tensor = tensor_opcodes("(K\x01t") + put_0;
+  EXPECT_EQ(error_of_pickle("}(" + text_opcodes("a") + tensor + text_opcodes("b") + get_0 + "u."),
+            "");
+}
+
+TEST(HostilePytorchFile, ASharedTensorOfManyDimensionsDoesNotMultiplyThem) {
+  const std::string tensor = tensor_opcodes("(" + repeated("K\x01", 64) + "t") + put_0;
+  std::string opcodes = "}(" + text_opcodes("first") + tensor;
+  for (int i = 0; i < 100; ++i) {
+    opcodes += text_opcodes(std::to_string(i)) + get_0;
+  }
+  EXPECT_TRUE(contains(error_of_pickle(opcodes + "u."),
+                       "sizes and strides hold more numbers than data.pkl bytes"));
+}
+
+TEST(HostilePytorchFile, AStorageWithALongKeyIsNotLookedFor) {
+  EXPECT_TRUE(contains(error_of_tensors({{.key = std::string(60'000, '0')}}),
+                       "its storage is not named as torch.save does"));
 }
 
 TEST(HostilePytorchFile, ArchivesOfOtherProgramsAreRefused) {
