@@ -86,19 +86,29 @@ Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   return object;
 }
 
-Napi::Value to_js(Napi::Env env, const text::Encoding& encoding) {
-  std::vector<int32_t> offsets;
-  offsets.reserve(2 * encoding.offsets.size());
+void Encodings::append(const text::Encoding& encoding) {
+  const auto add = [](auto& all, const auto& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  lengths.push_back(static_cast<int32_t>(encoding.ids.size()));
+  add(ids, encoding.ids);
+  add(type_ids, encoding.type_ids);
+  add(special_tokens_mask, encoding.special_tokens_mask);
   for (const auto& [start, end] : encoding.offsets) {
     offsets.push_back(start);
     offsets.push_back(end);
   }
+  truncated.push_back(encoding.truncated ? 1 : 0);
+}
+
+Napi::Value to_js(Napi::Env env, const Encodings& encodings) {
   auto object = Napi::Object::New(env);
-  object.Set("ids", to_typed_array(env, encoding.ids));
-  object.Set("typeIds", to_typed_array(env, encoding.type_ids));
-  object.Set("specialTokensMask", to_typed_array(env, encoding.special_tokens_mask));
-  object.Set("offsets", to_typed_array(env, offsets));
-  object.Set("truncated", encoding.truncated);
+  object.Set("lengths", to_typed_array(env, encodings.lengths));
+  object.Set("ids", to_typed_array(env, encodings.ids));
+  object.Set("typeIds", to_typed_array(env, encodings.type_ids));
+  object.Set("specialTokensMask", to_typed_array(env, encodings.special_tokens_mask));
+  object.Set("offsets", to_typed_array(env, encodings.offsets));
+  object.Set("truncated", to_typed_array(env, encodings.truncated));
   return object;
 }
 

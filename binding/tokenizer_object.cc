@@ -30,11 +30,6 @@ std::optional<T> read_optional(const Napi::Value& value, const char* name) {
   return convert<T>(value, name);
 }
 
-text::Encoding encode_one(const text::Tokenizer& tokenizer, const std::string& text,
-                          const std::string* pair, const text::EncodeOptions& options) {
-  return pair ? tokenizer.encode_pair(text, *pair, options) : tokenizer.encode(text, options);
-}
-
 struct EncodeBatchRequest {
   std::vector<std::string> texts;
   std::optional<std::vector<std::string>> pairs;
@@ -52,27 +47,23 @@ EncodeBatchRequest read_encode_batch_request(const Napi::CallbackInfo& info) {
   return request;
 }
 
+void encode_into(Encodings& encodings, const text::Tokenizer& tokenizer, const std::string& text,
+                 const std::string* pair, const text::EncodeOptions& options) {
+  encodings.append(pair ? tokenizer.encode_pair(text, *pair, options)
+                        : tokenizer.encode(text, options));
+}
+
 /// Nothing where it was stopped: then nobody waits.
-std::optional<std::vector<text::Encoding>> encode_all(const text::Tokenizer& tokenizer,
-                                                      const EncodeBatchRequest& request,
-                                                      const std::atomic<bool>& stopping) {
-  std::vector<text::Encoding> encodings;
-  encodings.reserve(request.texts.size());
+std::optional<Encodings> encode_all(const text::Tokenizer& tokenizer,
+                                    const EncodeBatchRequest& request,
+                                    const std::atomic<bool>& stopping) {
+  Encodings encodings;
   for (size_t i = 0; i < request.texts.size(); ++i) {
     if (stopping) return std::nullopt;
     const std::string* pair = request.pairs ? &(*request.pairs)[i] : nullptr;
-    encodings.push_back(encode_one(tokenizer, request.texts[i], pair, request.options));
+    encode_into(encodings, tokenizer, request.texts[i], pair, request.options);
   }
   return encodings;
-}
-
-Napi::Value to_js_array(Napi::Env env, const std::vector<text::Encoding>& encodings) {
-  auto array = Napi::Array::New(env, encodings.size());
-  for (uint32_t i = 0; i < encodings.size(); ++i) {
-    const Napi::HandleScope scope(env);
-    array.Set(i, to_js(env, encodings[i]));
-  }
-  return array;
 }
 
 }  // namespace
@@ -100,15 +91,16 @@ Napi::Value TokenizerObject::load(const Napi::CallbackInfo& info) {
   const auto directory = convert<std::string>(info[0], "directory");
   const std::shared_ptr<ModuleData> module = ModuleData::of(env);
   const PendingPromise pending(env, module->completions);
-  module->background.run([pending, directory](const std::atomic<bool>&) {
-    try {
-      const text::Tokenizer tokenizer = text::Tokenizer::from_directory(directory);
-      pending.settle(nullptr, [tokenizer](Napi::Env env) { return create(env, tokenizer); });
-    } catch (...) {
-      pending.settle(engine::current_failure(), {});
-    }
+  return pending.after([&] {
+    module->background.run([pending, directory](const std::atomic<bool>&) {
+      try {
+        const text::Tokenizer tokenizer = text::Tokenizer::from_directory(directory);
+        pending.settle(nullptr, [tokenizer](Napi::Env env) { return create(env, tokenizer); });
+      } catch (...) {
+        pending.settle(engine::current_failure(), {});
+      }
+    });
   });
-  return pending.promise();
 }
 
 Napi::Value TokenizerObject::create(Napi::Env env, text::Tokenizer tokenizer) {
@@ -136,24 +128,27 @@ Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
   const auto text = convert<std::string>(info[0], "text");
   const auto pair = read_optional<std::string>(info[1], "pair");
   const text::EncodeOptions options = read_encode_options(info[2]);
-  return to_js(info.Env(), encode_one(tokenizer_, text, pair ? &*pair : nullptr, options));
+  Encodings encodings;
+  encode_into(encodings, tokenizer_, text, pair ? &*pair : nullptr, options);
+  return to_js(info.Env(), encodings);
 }
 
 Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
   auto request = std::make_shared<const EncodeBatchRequest>(read_encode_batch_request(info));
   const PendingPromise pending(info.Env(), module_->completions);
-  module_->background.run(
-      [pending, request, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
-        try {
-          auto encodings = encode_all(tokenizer, *request, stopping);
-          if (!encodings) return;
-          auto result = std::make_shared<const std::vector<text::Encoding>>(*std::move(encodings));
-          pending.settle(nullptr, [result](Napi::Env env) { return to_js_array(env, *result); });
-        } catch (...) {
-          pending.settle(engine::current_failure(), {});
-        }
-      });
-  return pending.promise();
+  return pending.after([&] {
+    module_->background.run(
+        [pending, request, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
+          try {
+            auto encodings = encode_all(tokenizer, *request, stopping);
+            if (!encodings) return;
+            auto result = std::make_shared<const Encodings>(*std::move(encodings));
+            pending.settle(nullptr, [result](Napi::Env env) { return to_js(env, *result); });
+          } catch (...) {
+            pending.settle(engine::current_failure(), {});
+          }
+        });
+  });
 }
 
 Napi::Value TokenizerObject::decode(const Napi::CallbackInfo& info) {

@@ -129,25 +129,30 @@ export interface NativeTokenizerOptions {
   maxLength?: number;
 }
 
-export interface NativeEncoding {
+/** Texts one after another. */
+export interface NativeEncodings {
+  /** `[texts]`, tokens of each */
+  lengths: Int32Array;
+  /** `[tokens]` of all texts, as are the next two */
   ids: Int32Array;
   typeIds: Int32Array;
   /** 1 for special tokens */
   specialTokensMask: Uint8Array;
   /** `[2 * tokens]`: start and end in UTF-16 units of the text (of the pair's own text) */
   offsets: Int32Array;
-  truncated: boolean;
+  /** `[texts]` */
+  truncated: Uint8Array;
 }
 
 export interface NativeTokenizer {
   readonly vocabSize: number;
   readonly modelMaxLength: number | null;
-  encode(text: string, pair: string | null, options: NativeTokenizerOptions): NativeEncoding;
+  encode(text: string, pair: string | null, options: NativeTokenizerOptions): NativeEncodings;
   encodeBatch(
     texts: readonly string[],
     pairs: readonly string[] | null,
     options: NativeTokenizerOptions,
-  ): Promise<NativeEncoding[]>;
+  ): Promise<NativeEncodings>;
   decode(ids: Int32Array, skipSpecialTokens: boolean): string;
   tokenToId(token: string): number | null;
   idToToken(id: number): string | null;
@@ -159,6 +164,7 @@ export interface NativeModule {
   readonly libtorchVersion: string;
   /** The minor version, `"2.13"`, that the addon was built with. */
   readonly builtWithLibtorch: string;
-  loadModel(options: NativeLoadOptions): Promise<NativeModel>;
+  /** `cancel` stops loading, and `model` then rejects with ERR_DISPOSED; once it is loaded it disposes it. */
+  loadModel(options: NativeLoadOptions): { model: Promise<NativeModel>; cancel: () => void };
   loadTokenizer(directory: string): Promise<NativeTokenizer>;
 }

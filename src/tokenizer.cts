@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 
 import {
@@ -11,7 +12,7 @@ import {
 } from "./check.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import { nativeModule } from "./native-module.cjs";
-import type { NativeEncoding, NativeTokenizer } from "./native.cjs";
+import type { NativeEncodings, NativeTokenizer } from "./native.cjs";
 import { readDirectory } from "./paths.cjs";
 
 /** How texts are turned into tokens. */
@@ -62,21 +63,29 @@ const encodeShape = { ...encodingShape, textPair: string };
 const encodeBatchShape = { ...encodingShape, textPairs: strings };
 const decodeShape = { skipSpecialTokens: boolean };
 
-function toEncoding({
-  ids,
-  typeIds,
-  specialTokensMask,
-  offsets,
-  truncated,
-}: NativeEncoding): Encoding {
-  return {
-    ids: new Int32Array(ids),
-    tokenTypeIds: new Int32Array(typeIds),
-    specialTokensMask: new Uint8Array(specialTokensMask),
-    offsets: new Int32Array(offsets),
-    truncated,
-  };
+/** Each text's own arrays. */
+function* split(batch: NativeEncodings): Generator<Encoding> {
+  // Arrays of our own realm first, whose slices are then, too.
+  const ids = new Int32Array(batch.ids);
+  const typeIds = new Int32Array(batch.typeIds);
+  const specialTokensMask = new Uint8Array(batch.specialTokensMask);
+  const offsets = new Int32Array(batch.offsets);
+  let start = 0;
+  for (let i = 0; i < batch.lengths.length; i++) {
+    const end = start + (batch.lengths[i] ?? 0);
+    yield {
+      ids: ids.slice(start, end),
+      tokenTypeIds: typeIds.slice(start, end),
+      specialTokensMask: specialTokensMask.slice(start, end),
+      offsets: offsets.slice(2 * start, 2 * end),
+      truncated: batch.truncated[i] === 1,
+    };
+    start = end;
+  }
 }
+
+/** Encodings that are split between two turns of the event loop: a millisecond's work. */
+const TEXTS_A_TURN = 500;
 
 function readIds(value: unknown, name: string): Int32Array {
   if (types.isInt32Array(value)) return value;
@@ -152,11 +161,12 @@ export class Tokenizer {
   encode(text: string, options?: EncodeOptions): Encoding {
     const { textPair, ...rest } = shaped(options, "options", encodeShape);
     const first = string(text, "text");
-    return toEncoding(native(() => this.#native.encode(first, textPair ?? null, rest)));
+    const batch = native(() => this.#native.encode(first, textPair ?? null, rest));
+    return split(batch).next().value as Encoding;
   }
 
   /**
-   * The tokens of many texts, off the JavaScript thread.
+   * The tokens of many texts, off the JavaScript thread. Only handing over texts and results takes its time.
    *
    * @param texts - the texts
    * @param options - special tokens, truncation, second texts
@@ -172,12 +182,18 @@ export class Tokenizer {
           `but received ${String(textPairs.length)}`,
       );
     }
+    let batch: NativeEncodings;
     try {
-      const encodings = await this.#native.encodeBatch(first, textPairs ?? null, rest);
-      return Array.from(encodings, toEncoding);
+      batch = await this.#native.encodeBatch(first, textPairs ?? null, rest);
     } catch (error) {
       throw toBertCnnError(error);
     }
+    const encodings: Encoding[] = [];
+    for (const encoding of split(batch)) {
+      encodings.push(encoding);
+      if (encodings.length % TEXTS_A_TURN === 0) await setImmediate();
+    }
+    return encodings;
   }
 
   /**

@@ -1,15 +1,24 @@
 import { Tokenizer } from "../../src/index.cjs";
 import { replaceNativeModule } from "../../src/native-module.cjs";
-import type { NativeEncoding } from "../../src/native.cjs";
+import type { NativeEncodings } from "../../src/native.cjs";
 import { FakeNative, nativeError } from "./support/fake-native.cjs";
 import { errorOf, expectError } from "./support/rejection.cjs";
 
-const encoding: NativeEncoding = {
+const encoding: NativeEncodings = {
+  lengths: Int32Array.of(3),
   ids: Int32Array.of(2, 9, 3),
   typeIds: Int32Array.of(0, 0, 0),
   specialTokensMask: Uint8Array.of(1, 0, 1),
   offsets: Int32Array.of(0, 0, 0, 5, 0, 0),
-  truncated: true,
+  truncated: Uint8Array.of(1),
+};
+const twoEncodings: NativeEncodings = {
+  lengths: Int32Array.of(1, 2),
+  ids: Int32Array.of(5, 6, 7),
+  typeIds: Int32Array.of(0, 1, 0),
+  specialTokensMask: Uint8Array.of(1, 0, 1),
+  offsets: Int32Array.of(0, 1, 2, 3, 4, 5),
+  truncated: Uint8Array.of(0, 1),
 };
 let native: FakeNative;
 
@@ -19,7 +28,7 @@ beforeEach(() => {
   native = new FakeNative();
   native.tokenizer = {
     encode: jest.fn(() => encoding),
-    encodeBatch: jest.fn(() => Promise.resolve([encoding, encoding])),
+    encodeBatch: jest.fn(() => Promise.resolve(twoEncodings)),
     decode: jest.fn(() => "[CLS] hello [SEP]"),
     tokenToId: jest.fn(() => 9),
     idToToken: jest.fn(() => null),
@@ -99,7 +108,48 @@ describe("encodeBatch", () => {
   it("gives an encoding for each text", async () => {
     const result = await (await load()).encodeBatch(["a", "b"], { textPairs: ["c", "d"] });
     expect(native.tokenizer.encodeBatch).toHaveBeenCalledWith(["a", "b"], ["c", "d"], {});
-    expect(result.map(({ ids }) => ids)).toEqual([encoding.ids, encoding.ids]);
+    expect(result).toEqual([
+      {
+        ids: Int32Array.of(5),
+        tokenTypeIds: Int32Array.of(0),
+        specialTokensMask: Uint8Array.of(1),
+        offsets: Int32Array.of(0, 1),
+        truncated: false,
+      },
+      {
+        ids: Int32Array.of(6, 7),
+        tokenTypeIds: Int32Array.of(1, 0),
+        specialTokensMask: Uint8Array.of(0, 1),
+        offsets: Int32Array.of(2, 3, 4, 5),
+        truncated: true,
+      },
+    ]);
+  });
+
+  it("lets the event loop turn while many results are split", async () => {
+    const texts = 2000;
+    const zeros = new Int32Array(texts);
+    const bytes = new Uint8Array(texts);
+    native.tokenizer.encodeBatch = () =>
+      Promise.resolve({
+        lengths: zeros.map(() => 1),
+        ids: zeros.map((_, i) => i),
+        typeIds: zeros,
+        specialTokensMask: bytes,
+        offsets: new Int32Array(2 * texts),
+        truncated: bytes,
+      });
+    const encodings = (await load()).encodeBatch(Array.from({ length: texts }, () => "a"));
+    let turns = 0;
+    const count = () => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const result = await encodings;
+    clearImmediate(next);
+    expect(result.map(({ ids }) => ids[0])).toEqual(Array.from(zeros, (_, i) => i));
+    expect(turns).toBeGreaterThan(0);
   });
 
   it("refuses pairs of another number", async () => {

@@ -73,6 +73,8 @@ export class FakeNative implements NativeModule {
   loadOptions: NativeLoadOptions | undefined;
   /** What `loadModel` gives instead of a model at once. */
   loading: Promise<NativeModel> | undefined;
+  /** How often loading was cancelled. */
+  loadsCancelled = 0;
   info: NativeModelInfo = { ...modelInfo };
   tokenizer: Partial<NativeTokenizer> = {};
 
@@ -88,9 +90,12 @@ export class FakeNative implements NativeModule {
     return this.calls.filter((call) => call.method === method).length;
   }
 
-  loadModel(options: NativeLoadOptions): Promise<NativeModel> {
+  loadModel(options: NativeLoadOptions) {
     this.loadOptions = options;
-    return this.loading ?? Promise.resolve(this.model());
+    const cancel = () => {
+      this.loadsCancelled++;
+    };
+    return { model: this.loading ?? Promise.resolve(this.model()), cancel };
   }
 
   loadTokenizer(): Promise<NativeTokenizer> {
