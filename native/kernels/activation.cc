@@ -17,13 +17,14 @@
 namespace bertcnn::kernels {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Activation>, 12> kNames = {{
+constexpr std::array<std::pair<std::string_view, Activation>, 13> kNames = {{
     {"gelu", Activation::gelu},
     {"gelu_python", Activation::gelu},
     {"gelu_new", Activation::gelu_tanh},
     {"gelu_fast", Activation::gelu_tanh},
     {"gelu_accurate", Activation::gelu_tanh},
     {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"gelu_python_tanh", Activation::gelu_tanh},
     {"gelu_10", Activation::gelu_clipped},
     {"quick_gelu", Activation::quick_gelu},
     {"relu", Activation::relu},

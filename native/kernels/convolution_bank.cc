@@ -1,10 +1,14 @@
 #include "kernels/convolution_bank.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/segment_reduce.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <limits>
@@ -64,11 +68,23 @@ Windows make_windows(const PackedBatch& batch, const Slots& slots, int64_t kerne
   return windows;
 }
 
-/// x: [N, F] -> [B, F], the maximum over the windows of each sequence
+/// x: [N, F] -> [B, F], the maximum over the windows of each sequence. Equal maxima share the
+/// gradient, as they do in PyTorch's amax.
 at::Tensor max_over_time(const at::Tensor& x, const Windows& windows) {
   const at::Tensor outside = to_tensor(windows.outside, x.device()).unsqueeze(1);
-  const at::Tensor masked = x.masked_fill(outside, -std::numeric_limits<float>::infinity());
-  return at::segment_reduce(masked, "max", to_tensor(windows.lengths, x.device()));
+  const at::Tensor lengths = to_tensor(windows.lengths, x.device());
+  const at::Tensor masked =
+      x.detach().masked_fill(outside, -std::numeric_limits<float>::infinity());
+  at::Tensor largest = at::segment_reduce(masked, "max", lengths);
+  if (!at::GradMode::is_enabled() || !x.requires_grad()) return largest;
+  // Not by segment_reduce's own backward pass: it gives each of several equal maxima the whole of a
+  // negative gradient. [N], the sequence of each window:
+  const at::Tensor sequence = at::repeat_interleave(lengths);
+  const at::Tensor wins = masked.eq(largest.index_select(0, sequence)).to(x.scalar_type());
+  const at::Tensor winners = at::zeros_like(largest).index_add(0, sequence, wins);
+  const at::Tensor share = wins / winners.index_select(0, sequence);
+  const at::Tensor mean = at::zeros_like(largest).index_add(0, sequence, x * share);
+  return largest + (mean - mean.detach());  // the value exactly, the gradient of the mean
 }
 
 }  // namespace

@@ -85,5 +85,28 @@ TEST_F(ConvolutionBankTest, SendsGradientsWhereTheMaximaCameFrom) {
   EXPECT_LT(max_difference(packed_weight_gradient, weights_[4].tensor.grad()), 1e-5);
 }
 
+TEST_F(ConvolutionBankTest, SharesGradientsAmongEqualMaxima) {
+  // Weights of zero and a bias of one: every window of a sequence has the same value.
+  for (const Parameter& weight : weights_) {
+    weight.tensor.fill_(weight.tensor.dim() == 1 ? 1 : 0).set_requires_grad(true);
+  }
+  const PackedBatch batch = packed(Rows{{1, 2, 3, 4, 5}, {1, 2}});
+  const at::Tensor hidden = at::randn({7, kHidden}, generator_, at::kFloat);
+  const at::Tensor scale = at::randn({2, 15}, generator_, at::kFloat);  // of both signs
+  const auto gradients = [&](const at::Tensor& features) {
+    for (const Parameter& weight : weights_) weight.tensor.mutable_grad().reset();
+    (features * scale).sum().backward();
+    std::vector<at::Tensor> copies;
+    for (const Parameter& weight : weights_) copies.push_back(weight.tensor.grad().clone());
+    return copies;
+  };
+  const auto got = gradients(bank_.forward(hidden, batch));
+  const auto expected =
+      gradients(at::cat({alone(hidden.narrow(0, 0, 5)), alone(hidden.narrow(0, 5, 2))}));
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_LT(max_difference(got[i], expected[i]), 1e-5) << weights_[i].name;
+  }
+}
+
 }  // namespace
 }  // namespace bertcnn::kernels
