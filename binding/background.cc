@@ -7,8 +7,8 @@ namespace bertcnn::binding {
 void Background::run(Task task) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  tasks_.push_back(std::move(task));
   if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  tasks_.push_back(std::move(task));
   wake_.notify_one();
 }
 

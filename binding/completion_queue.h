@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 
+#include "engine/failure.h"
 #include "engine/requests.h"
 #include "javascript.h"
 
@@ -47,7 +48,17 @@ class PendingPromise {
   /// JavaScript thread. `arrived` is called there before the promise is settled.
   PendingPromise(
       Napi::Env env, CompletionQueue& queue, std::function<void()> arrived = [] {});
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  /// Calls `start`, which begins the work that settles the promise. Where that throws, the promise
+  /// is rejected with the error: nothing else would settle it.
+  template <typename Start>
+  Napi::Promise after(Start&& start) const {
+    try {
+      start();
+    } catch (...) {
+      settle(engine::current_failure(), {});
+    }
+    return deferred_.Promise();
+  }
 
   /// Any thread, once: rejects with `failure`, or else resolves with what `to_value` makes of the
   /// result on the JavaScript thread.

@@ -104,8 +104,9 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   auto engine = std::make_shared<std::weak_ptr<engine::Engine>>();
 
   const PendingPromise pending(env, module->completions);
-  auto factory = [load = std::move(arguments.load), model_info] {
-    std::unique_ptr<engine::ModelCompute> compute = engine::ModelCompute::load(load);
+  auto factory = [load = std::move(arguments.load),
+                  model_info](const engine::CancelCheck& cancelled) {
+    std::unique_ptr<engine::ModelCompute> compute = engine::ModelCompute::load(load, cancelled);
     *model_info = compute->info();
     return compute;
   };
@@ -119,8 +120,15 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
       return create(env, {*engine, std::move(*model_info)});
     });
   };
-  *engine = module->add_engine(arguments.engine, std::move(factory), std::move(started));
-  return pending.promise();
+  const Napi::Promise model = pending.after([&] {
+    *engine = module->add_engine(arguments.engine, std::move(factory), std::move(started));
+  });
+  auto loading = Napi::Object::New(env);
+  loading.Set("model", model);
+  loading.Set("cancel", Napi::Function::New(env, [engine](const Napi::CallbackInfo&) {
+                if (const auto locked = engine->lock()) locked->dispose();
+              }));
+  return loading;
 }
 
 Napi::Value ModelObject::create(Napi::Env env, Parts parts) {
@@ -147,17 +155,19 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
   const PendingPromise pending = start_call(env);
   const std::weak_ptr<engine::Engine> engine = std::exchange(engine_, {});
   count_weights(env, 0);
-  if (const std::shared_ptr<engine::Engine> locked = engine.lock()) {
+  return pending.after([&] {
+    const std::shared_ptr<engine::Engine> locked = engine.lock();
+    if (!locked) {
+      pending.settle(nullptr, undefined);
+      return;
+    }
     locked->dispose([pending, engine, module = module_.get()] {
       pending.settle(nullptr, [module, engine](Napi::Env env) {
         module->remove_engine(engine);
         return env.Undefined();
       });
     });
-  } else {
-    pending.settle(nullptr, undefined);
-  }
-  return pending.promise();
+  });
 }
 
 // Tells the garbage collector how much memory hangs on this small object.
@@ -185,15 +195,14 @@ Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
   const int64_t priority = read_priority(info[2]);
   const std::shared_ptr<engine::Engine> engine = this->engine();
   const PendingPromise pending = start_call(info.Env());
-  engine->predict(id, std::move(input), priority,
-                  [pending, has_probabilities = has_probabilities_](
-                      const engine::Failure& failure, engine::Prediction&& prediction) {
-                    auto result = std::make_shared<engine::Prediction>(std::move(prediction));
-                    pending.settle(failure, [result, has_probabilities](Napi::Env env) {
-                      return to_js(env, *result, has_probabilities);
-                    });
-                  });
-  return pending.promise();
+  auto done = [pending, has_probabilities = has_probabilities_](const engine::Failure& failure,
+                                                                engine::Prediction&& prediction) {
+    auto result = std::make_shared<engine::Prediction>(std::move(prediction));
+    pending.settle(failure, [result, has_probabilities](Napi::Env env) {
+      return to_js(env, *result, has_probabilities);
+    });
+  };
+  return pending.after([&] { engine->predict(id, std::move(input), priority, std::move(done)); });
 }
 
 Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
@@ -201,12 +210,11 @@ Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
   engine::TrainRequest request = read_train_request(info[1]);
   const std::shared_ptr<engine::Engine> engine = this->engine();
   const PendingPromise pending = start_call(info.Env());
-  engine->train(id, std::move(request),
-                [pending](const engine::Failure& failure, engine::StepResult&& step) {
-                  auto result = std::make_shared<engine::StepResult>(std::move(step));
-                  pending.settle(failure, [result](Napi::Env env) { return to_js(env, *result); });
-                });
-  return pending.promise();
+  auto done = [pending](const engine::Failure& failure, engine::StepResult&& step) {
+    auto result = std::make_shared<engine::StepResult>(std::move(step));
+    pending.settle(failure, [result](Napi::Env env) { return to_js(env, *result); });
+  };
+  return pending.after([&] { engine->train(id, std::move(request), std::move(done)); });
 }
 
 Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
@@ -247,14 +255,15 @@ Napi::Value ModelObject::run(Napi::Env env, std::function<void(engine::ModelComp
                              PendingPromise::ToValue to_value) {
   const std::shared_ptr<engine::Engine> engine = this->engine();
   const PendingPromise pending = start_call(env);
-  engine->run(
-      [task = std::move(task)](engine::Compute& compute) {
-        task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
-      },
-      [pending, to_value = std::move(to_value)](const engine::Failure& failure) {
-        pending.settle(failure, to_value);
-      });
-  return pending.promise();
+  return pending.after([&] {
+    engine->run(
+        [task = std::move(task)](engine::Compute& compute) {
+          task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
+        },
+        [pending, to_value = std::move(to_value)](const engine::Failure& failure) {
+          pending.settle(failure, to_value);
+        });
+  });
 }
 
 Napi::Value ModelObject::cancel(const Napi::CallbackInfo& info) {

@@ -18,7 +18,7 @@ namespace bertcnn::binding {
 class ModelObject final : public Napi::ObjectWrap<ModelObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  /// `loadModel(options)`: the promise of a model.
+  /// `loadModel(options)`: the promise of a model, and what cancels it.
   static Napi::Value load(const Napi::CallbackInfo& info);
 
   explicit ModelObject(const Napi::CallbackInfo& info);

@@ -53,7 +53,11 @@ Engine::Engine(const EngineOptions& options, Factory factory, std::function<void
 
 Engine::~Engine() {
   dispose();
-  thread_.join();
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();  // the process is ending by an exit() on this very thread
+  } else {
+    thread_.join();
+  }
 }
 
 // ---- asking for work, from any thread
@@ -247,12 +251,12 @@ bool Engine::load(const Factory& factory, const std::function<void(Failure)>& st
   Failure failure;
   if (!closed()) {
     try {
-      compute_ = factory();
+      compute_ = factory([this] { return closed(); });
     } catch (...) {
       failure = current_failure();
     }
   }
-  if (!failure && closed()) failure = disposed_failure();
+  if (closed()) failure = disposed_failure();
   started(failure);
   if (failure) close(failure);
   return !failure;

@@ -46,13 +46,14 @@ struct EngineStats {
 /// an Error: whatever else a Compute throws arrives as ERR_OUT_OF_MEMORY or ERR_INTERNAL.
 class Engine {
  public:
-  using Factory = std::function<std::unique_ptr<Compute>()>;
+  /// May ask whether the engine was disposed meanwhile, and then throw.
+  using Factory = std::function<std::unique_ptr<Compute>(const CancelCheck& cancelled)>;
 
   /// Starts the thread, which calls `factory` and then `started`. Calls may be queued at once. If
   /// the factory throws they fail as `started` does, and the engine ends.
   Engine(const EngineOptions& options, Factory factory, std::function<void(Failure)> started);
-  /// Disposes, and waits for the thread: for one layer of a running batch, or the end of a running
-  /// task.
+  /// Disposes, and waits for the thread: for one layer of a running batch, one weight that is being
+  /// loaded, or the end of a running task.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -42,6 +43,7 @@ struct ModelCompute::State {
   int64_t max_length = 0;
   ModelInfo info;
   std::unique_ptr<training::Trainer> trainer;
+  std::exception_ptr training_failure;  // of the last configure_training
 };
 
 namespace {
@@ -71,6 +73,10 @@ model::ConfigOverrides overrides_of(const LoadOptions& options) {
   return {options.variant,      options.problem_type, options.padding,
           options.freeze,       options.labels,       options.num_labels,
           options.filter_sizes, options.num_filters,  options.dropout};
+}
+
+void check_cancelled(const CancelCheck& cancelled) {
+  if (cancelled && cancelled()) fail("ERR_CANCELLED", "The call was cancelled.");
 }
 
 void check_dtype(const std::string& dtype) {
@@ -110,19 +116,6 @@ int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& b
 
 LoadReport report_of(const model::Mismatches& mismatches) {
   return {mismatches.missing, mismatches.unexpected, {}};
-}
-
-/// Draws what the checkpoint did not hold, as far as loading allows it to be missing.
-void initialize_missing(model::BertCnn& model, LoadReport& report, at::Generator& generator) {
-  if (report.missing.empty()) return;
-  const auto head = [](const std::string& name) { return !name.starts_with("bert."); };
-  if (std::any_of(report.missing.begin(), report.missing.end(), head)) {
-    model.initialize_head(generator);
-  }
-  if (!std::all_of(report.missing.begin(), report.missing.end(), head)) {
-    model.initialize_pooler(generator);
-  }
-  report.initialized = report.missing;
 }
 
 kernels::PackedBatch pack(std::span<const TokenRow* const> rows, at::Device device) {
@@ -203,16 +196,22 @@ at::Tensor probabilities_of(const at::Tensor& logits, model::ProblemType problem
 
 // ---- loading
 
-std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options) {
+std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
+                                                 const CancelCheck& cancelled) {
   return translating_errors([&] {
     check_dtype(options.dtype);
-    model::use_threads(options.threads.value_or(0));
     const at::Device device = model::find_device(options.device);
+    model::use_threads(options.threads.value_or(0));
     const fs::path directory = options.directory;
     const std::string config_path = (directory / "config.json").string();
     const json::Value config_json = json::parse(
         read_file(config_path, "Expected a directory with BERT's config.json."), config_path);
     const auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
+    const auto matching = config.has_head ? model::Matching::whole : model::Matching::encoder;
+    const auto source = checkpoint::Checkpoint::open(options.directory);
+    // Before memory is taken for what config.json only claims to be there.
+    model::compare_weights(model::BertCnn(config, at::kMeta), source, matching);
+    check_cancelled(cancelled);
 
     const uint64_t seed = options.seed.value_or(random_seed());
     auto state = std::make_unique<State>(config, device, model::make_generator(device, seed));
@@ -220,11 +219,10 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options) {
     state->tokenizer = load_tokenizer(directory);
     state->max_length = choose_max_length(options, config.bert, state->tokenizer);
 
-    const auto source = checkpoint::Checkpoint::open(options.directory);
-    LoadReport report = report_of(model::load_weights(
-        state->model, source, config.has_head ? model::Matching::whole : model::Matching::encoder));
+    LoadReport report = report_of(model::load_weights(state->model, source, matching, cancelled));
     at::Generator initializer = model::make_generator(at::kCPU, seed);
-    initialize_missing(state->model, report, initializer);
+    state->model.initialize(report.missing, initializer);
+    report.initialized = report.missing;
 
     ModelInfo& info = state->info;
     info.config = json::write(config.to_json());
@@ -290,7 +288,7 @@ struct ModelCompute::Batch {
   std::vector<uint8_t> truncated;  // [rows]
 };
 
-ModelCompute::Batch ModelCompute::make_batch(const Input& input) {
+ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelCheck& cancelled) {
   const InputLimits limits = limits_of(state_->model.config());
   const at::Device device = state_->model.device();
   if (const auto* tokens = std::get_if<TokenBatch>(&input); tokens && call_is_batch()) {
@@ -300,6 +298,7 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input) {
   Batch batch;
   std::vector<TokenRow> rows;
   for (int64_t row = 0; row < row_count(input); ++row) {
+    check_cancelled(cancelled);
     rows.push_back(prepare(input, row));
     batch.truncated.push_back(rows.back().truncated ? 1 : 0);
   }
@@ -343,7 +342,7 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
   return translating_errors([&]() -> Prediction {
     if (row_count(input) == 0) return Prediction{.labels = labels()};
     const c10::InferenceMode inference;
-    Batch batch = make_batch(input);
+    Batch batch = make_batch(input, cancelled);
     const at::Tensor logits =
         state_->model.forward(batch.packed, {false, state_->generator, cancelled});
     Prediction prediction;
@@ -363,15 +362,23 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
 // ---- training
 
 void ModelCompute::configure_training(const training::TrainingOptions& options) {
-  check_training_options(options);
-  translating_errors([&] {
-    state_->trainer =
-        std::make_unique<training::Trainer>(state_->model, options, state_->generator);
-  });
+  state_->trainer.reset();
+  state_->training_failure = nullptr;
+  try {
+    check_training_options(options);
+    translating_errors([&] {
+      state_->trainer =
+          std::make_unique<training::Trainer>(state_->model, options, state_->generator);
+    });
+  } catch (...) {
+    state_->training_failure = std::current_exception();
+    throw;
+  }
 }
 
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {
   return translating_errors([&] {
+    if (state_->training_failure) std::rethrow_exception(state_->training_failure);
     if (!state_->trainer) {
       fail("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining before the first trainStep.");
     }
@@ -379,7 +386,7 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     if (rows == 0) fail("ERR_INVALID_INPUT", "Expected at least one row to train on.");
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
-    const Batch batch = make_batch(request.input);
+    const Batch batch = make_batch(request.input, cancelled);
     const training::TrainerStep step = state_->trainer->step(batch.packed, targets, cancelled);
     StepResult result;
     result.step = step.step;

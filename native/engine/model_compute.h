@@ -56,7 +56,9 @@ class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
   /// ERR_CHECKPOINT_FORMAT, ERR_CHECKPOINT_MISMATCH, ERR_DEVICE_UNAVAILABLE, ERR_TOKENIZER_FORMAT.
-  static std::unique_ptr<ModelCompute> load(const LoadOptions& options);
+  /// `cancelled` is asked between weights: ERR_CANCELLED.
+  static std::unique_ptr<ModelCompute> load(const LoadOptions& options,
+                                            const CancelCheck& cancelled = {});
   ~ModelCompute() override;
 
   const ModelInfo& info() const;
@@ -70,7 +72,8 @@ class ModelCompute final : public Compute {
   Prediction predict_call(const Input& input, const CancelCheck& cancelled) override;
   StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) override;
 
-  /// Sets up a new optimizer. Before it `train_step` throws ERR_TRAINING_NOT_CONFIGURED.
+  /// Sets up a new optimizer and drops the former one. Where that fails `train_step` throws the
+  /// same; before the first call it throws ERR_TRAINING_NOT_CONFIGURED.
   void configure_training(const training::TrainingOptions& options);
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
@@ -84,7 +87,7 @@ class ModelCompute final : public Compute {
  private:
   struct State;
   struct Batch;
-  Batch make_batch(const Input& input);
+  Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <cmath>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -85,31 +86,25 @@ bool BertCnn::is_trained(const std::string& name) const {
   return !name.starts_with(kEncoder) || config_.freeze == Freeze::none;
 }
 
-void BertCnn::initialize_head(at::Generator& generator) {
+void BertCnn::initialize(const std::vector<std::string>& names, at::Generator& generator) {
+  const std::set<std::string_view> wanted(names.begin(), names.end());
   double bound = 0;
   for (const Parameter& parameter : parameters_) {
-    if (parameter.name.starts_with(kEncoder)) continue;
-    // The bias follows its weight in the list and has the weight's fan-in.
-    if (parameter.tensor.dim() > 1) {
-      const int64_t fan_in = parameter.tensor.numel() / parameter.tensor.size(0);
+    const at::Tensor& weight = parameter.tensor;
+    const bool bias = weight.dim() == 1;
+    if (!bias) {
+      // Of the bias as well, which follows its weight in the list.
+      const int64_t fan_in = weight.numel() / weight.size(0);
       bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
     }
-    draw(parameter.tensor,
-         [&](const at::Tensor& host) { host.uniform_(-bound, bound, generator); });
-  }
-}
-
-void BertCnn::initialize_pooler(at::Generator& generator) {
-  for (const Parameter& parameter : parameters_) {
-    if (!parameter.name.starts_with(kPooler)) continue;
-    const bool bias = parameter.tensor.dim() == 1;
-    draw(parameter.tensor, [&](const at::Tensor& host) {
-      if (bias) {
-        host.zero_();
-      } else {
+    if (!wanted.contains(parameter.name)) continue;
+    if (!parameter.name.starts_with(kEncoder)) {
+      draw(weight, [&](const at::Tensor& host) { host.uniform_(-bound, bound, generator); });
+    } else if (parameter.name.starts_with(kPooler) && !bias) {
+      draw(weight, [&](const at::Tensor& host) {
         host.normal_(0, config_.bert.initializer_range, generator);
-      }
-    });
+      });
+    }
   }
 }
 

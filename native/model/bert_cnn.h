@@ -43,10 +43,9 @@ class BertCnn {
   const kernels::ParameterList& parameters() const { return parameters_; }
   /// Whether a training step changes the weight called `name`.
   bool is_trained(const std::string& name) const;
-  /// Draws the weights of the head, as PyTorch initializes Conv1d and Linear.
-  void initialize_head(at::Generator& generator);
-  /// Draws the pooler's weights, as transformers initializes them.
-  void initialize_pooler(at::Generator& generator);
+  /// Draws those weights of `names` that belong to the head, as PyTorch initializes Conv1d and
+  /// Linear, and to the pooler, as transformers does. Others stay as they are.
+  void initialize(const std::vector<std::string>& names, at::Generator& generator);
 
   const BertCnnConfig& config() const { return config_; }
   at::Device device() const { return device_; }

@@ -12,6 +12,8 @@
 namespace bertcnn::model {
 namespace {
 
+constexpr int64_t kMostLabels = 1'000'000;  // their names alone would fill the memory else
+
 template <typename Enum, size_t N>
 using Names = std::array<std::pair<const char*, Enum>, N>;
 
@@ -52,22 +54,29 @@ Enum choose(const Names<Enum, N>& names, const char* field, const std::optional<
   return otherwise;
 }
 
-/// id2label in the order of its ids, which must be 0, 1, 2, ...
+/// A label's name; transformers takes numbers and the like, too.
+std::string label_name(const json::Value& label) {
+  return label.is_string() ? label.as_string() : json::write(label, 0);
+}
+
+/// id2label in the order of its ids, which must be 0, 1, 2, ..., its names different.
 std::optional<std::vector<std::string>> stored_labels(const json::Value& config) {
   const json::Value* id2label = config.find("id2label");
   if (id2label == nullptr || id2label->is_null()) return std::nullopt;
-  const auto refuse = [&] {
+  const auto refuse = [&](const char* why) {
     fail("ERR_INVALID_CONFIG",
-         "Expected an object of \"0\", \"1\", ... to label names for id2label "
-         "in config.json but found ",
-         json::write(*id2label, 0), ".");
+         "Expected an object of \"0\", \"1\", ... to different label names for id2label in "
+         "config.json but found ",
+         json::write(*id2label, 0), ", ", why, "; the options labels or numLabels replace it.");
   };
-  if (!id2label->is_object()) refuse();
+  if (!id2label->is_object()) refuse("which is no object");
   std::vector<std::string> labels;
+  std::set<std::string> seen;
   for (size_t i = 0; i < id2label->as_object().size(); ++i) {
     const json::Value* label = id2label->find(std::to_string(i));
-    if (label == nullptr || !label->is_string()) refuse();
-    labels.push_back(label->as_string());
+    if (label == nullptr) refuse("which lacks an id");
+    labels.push_back(label_name(*label));
+    if (!seen.insert(labels.back()).second) refuse("where a name occurs twice");
   }
   return labels;
 }
@@ -88,13 +97,19 @@ std::vector<std::string> choose_labels(const json::Value& config, const ConfigOv
     }
     return *overrides.labels;
   }
-  std::optional<std::vector<std::string>> stored = stored_labels(config);
   if (overrides.num_labels) {
-    const bool fits = stored && static_cast<int64_t>(stored->size()) == *overrides.num_labels;
-    return fits ? *stored : default_labels(*overrides.num_labels);
+    if (*overrides.num_labels < 1 || *overrides.num_labels > kMostLabels) {
+      fail("ERR_INVALID_ARGUMENT", "Expected an integer from 1 to ", kMostLabels,
+           " for numLabels but received ", *overrides.num_labels, ".");
+    }
+    const json::Value* id2label = config.find("id2label");
+    const bool fits = id2label != nullptr && id2label->is_object() &&
+                      static_cast<int64_t>(id2label->as_object().size()) == *overrides.num_labels;
+    return fits ? *stored_labels(config) : default_labels(*overrides.num_labels);
   }
-  if (stored) return *stored;
-  if (const auto count = ConfigFields(config, "config.json").integer("num_labels", 1)) {
+  if (const auto stored = stored_labels(config)) return *stored;
+  if (const auto count =
+          ConfigFields(config, "config.json").integer("num_labels", 1, kMostLabels)) {
     return default_labels(*count);
   }
   // As transformers: two labels, unless it is known that a single number is predicted.
@@ -187,8 +202,9 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
       choose(kVariants, "variant", overrides.variant, fields.string("variant"), Variant::frozen);
   config.padding =
       choose(kPaddings, "padding", overrides.padding, fields.string("padding"), Padding::ignore);
-  // What was frozen follows the variant, unless said otherwise.
-  const auto stored_freeze = overrides.variant ? std::nullopt : fields.string("freeze");
+  // What was frozen follows the variant where another one than the stored is asked for.
+  const bool same_variant = !overrides.variant || overrides.variant == fields.string("variant");
+  const auto stored_freeze = same_variant ? fields.string("freeze") : std::nullopt;
   config.freeze = choose(kFreezes, "freeze", overrides.freeze, stored_freeze,
                          config.variant == Variant::frozen ? Freeze::encoder : Freeze::none);
   if (const auto activation = fields.string("activation"); activation && *activation != "relu") {

@@ -44,7 +44,9 @@ BertConfig BertConfig::from_json(const json::Value& config) {
   };
   integer(bert.vocab_size, "vocab_size", 1);
   integer(bert.hidden_size, "hidden_size", 1);
-  integer(bert.num_hidden_layers, "num_hidden_layers", 0);
+  // The bound keeps a hostile file from filling the memory before its weights are looked at.
+  bert.num_hidden_layers =
+      fields.integer("num_hidden_layers", 0, 1000).value_or(bert.num_hidden_layers);
   integer(bert.num_attention_heads, "num_attention_heads", 1);
   integer(bert.intermediate_size, "intermediate_size", 1);
   integer(bert.max_position_embeddings, "max_position_embeddings", 1);
@@ -59,11 +61,12 @@ BertConfig BertConfig::from_json(const json::Value& config) {
   if (const auto name = fields.string("hidden_act")) {
     bert.hidden_act = kernels::parse_activation(*name);
   }
-  // null means that no token is padding; a missing field means 0.
-  if (const json::Value* pad = config.find("pad_token_id"); pad != nullptr && pad->is_null()) {
-    bert.pad_token_id = -1;
+  if (const auto pad = fields.integer("pad_token_id", -1)) {
+    // As nn.Embedding counts: -1 is the last token of the vocabulary.
+    bert.pad_token_id = *pad == -1 ? bert.vocab_size - 1 : *pad;
+  } else if (config.find("pad_token_id") != nullptr) {
+    bert.pad_token_id = -1;  // null: no token is padding; a missing field means 0
   }
-  integer(bert.pad_token_id, "pad_token_id", -1);
   if (bert.pad_token_id >= bert.vocab_size) {
     fail("ERR_INVALID_CONFIG", "config.json: pad_token_id is ", bert.pad_token_id,
          ", but the vocabulary has only ", bert.vocab_size, " tokens.");

@@ -25,11 +25,12 @@ void ConfigFields::refuse(const char* name, const json::Value& value,
        json::write(value, 0), ".");
 }
 
-std::optional<int64_t> ConfigFields::integer(const char* name, int64_t least) const {
+std::optional<int64_t> ConfigFields::integer(const char* name, int64_t least, int64_t most) const {
   const json::Value* value = any(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_integer() || value->as_integer() < least || value->as_integer() > INT32_MAX) {
-    refuse(name, *value, "an integer from " + std::to_string(least));
+  if (!value->is_integer() || value->as_integer() < least || value->as_integer() > most) {
+    refuse(name, *value,
+           "an integer from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return value->as_integer();
 }

@@ -16,7 +16,7 @@ class ConfigFields {
  public:
   ConfigFields(const json::Value& object, std::string where);
 
-  std::optional<int64_t> integer(const char* name, int64_t least) const;
+  std::optional<int64_t> integer(const char* name, int64_t least, int64_t most = INT32_MAX) const;
   std::optional<double> number(const char* name, double least, double most) const;
   std::optional<bool> boolean(const char* name) const;
   std::optional<std::string> string(const char* name) const;

@@ -18,16 +18,26 @@ namespace bertcnn::model {
 namespace {
 
 constexpr std::string_view kCudaPrefix = "cuda:";
+constexpr int64_t kMostThreads = 1024;
 
-/// Why CUDA can't be used, or an empty string. CUDA appears in libtorch once its library is loaded.
-std::string load_cuda() {
-  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return std::string("libtorch_cuda.so could not be loaded (") + dlerror() +
-           "); run 'npx bertcnn setup --variant cuda'";
-  }
+/// Why CUDA's library can't be loaded, or an empty string.
+std::string load_cuda_library() {
+  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) return "";
+  return std::string("libtorch_cuda.so could not be loaded (") + dlerror() +
+         "); run 'npx bertcnn setup --variant cuda'";
+}
+
+/// Why CUDA can't be used, or an empty string.
+std::string missing_cuda() {
+  // Once a process, before libtorch computes anything, also for a model on the CPU: a convolution
+  // asks for CUDA's hooks, and what is not there at that moment is absent for good.
+  static const std::string missing = load_cuda_library();
+  if (!missing.empty()) return missing;
   if (!at::globalContext().hasCUDA()) {
     return "libtorch_cuda.so found no NVIDIA driver and no card";
   }
+  // cuDNN's convolutions would else round to TF32's 10 bits, unlike the CPU's.
+  at::globalContext().setAllowTF32CuDNN(false);
   return "";
 }
 
@@ -36,7 +46,7 @@ int64_t card_count() {
 }
 
 c10::Device find_cuda(const std::string& name, int64_t index) {
-  if (const std::string reason = load_cuda(); !reason.empty()) {
+  if (const std::string reason = missing_cuda(); !reason.empty()) {
     fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: ", reason, ".");
   }
   const int64_t cards = card_count();
@@ -50,11 +60,11 @@ c10::Device find_cuda(const std::string& name, int64_t index) {
 }  // namespace
 
 c10::Device find_device(const std::string& name) {
+  const bool has_cuda = missing_cuda().empty() && card_count() > 0;
   if (name == "cpu") return at::kCPU;
   if (name == "cuda") return find_cuda(name, 0);
   if (name == "auto") {
-    return load_cuda().empty() && card_count() > 0 ? c10::Device(at::kCUDA, 0)
-                                                   : c10::Device(at::kCPU);
+    return has_cuda ? c10::Device(at::kCUDA, 0) : c10::Device(at::kCPU);
   }
   if (name.starts_with(kCudaPrefix)) {
     int8_t index = -1;
@@ -77,6 +87,11 @@ at::Generator make_generator(c10::Device device, uint64_t seed) {
 }
 
 void use_threads(int64_t threads) {
+  // Where the system has no room for them, OpenMP ends the process.
+  if (threads < 0 || threads > kMostThreads) {
+    fail("ERR_INVALID_ARGUMENT", "Expected an integer from 1 to ", kMostThreads,
+         " for threads but received ", threads, ".");
+  }
   // libtorch sets a thread's number from a process-wide default when the thread first runs
   // something in parallel. Let that happen now, so that it does not undo what is set here.
   at::ones({1 << 18}).add_(1);

@@ -10,8 +10,9 @@
 namespace bertcnn::model {
 
 /// The device called `name`: `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where a card is, else the
-/// CPU). Loads libtorch_cuda when CUDA is asked for. ERR_INVALID_ARGUMENT: no such name;
-/// ERR_DEVICE_UNAVAILABLE: libtorch_cuda, driver or card is missing, and which.
+/// CPU). The first call of a process loads libtorch_cuda where it is installed.
+/// ERR_INVALID_ARGUMENT: no such name; ERR_DEVICE_UNAVAILABLE: libtorch_cuda, driver or card is
+/// missing, and which.
 c10::Device find_device(const std::string& name);
 
 /// A new random number generator on `device`.

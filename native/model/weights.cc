@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -12,8 +13,12 @@
 namespace bertcnn::model {
 namespace {
 
+bool is_convolution(std::string_view name) {
+  return name.starts_with("convs.") || name.starts_with("conv.");
+}
+
 bool is_head(std::string_view name) {
-  return name.starts_with("convs.") || name.starts_with("conv.") || name.starts_with("fc.");
+  return is_convolution(name) || name.starts_with("fc.");
 }
 
 /// The name in our state dict; nothing for buffers that are no weights.
@@ -93,7 +98,13 @@ std::vector<std::string> required(const Mismatches& mismatches, Matching matchin
   return names;
 }
 
-void check(const Mismatches& mismatches, Matching matching, bool has_head) {
+Mismatches checked(const BertCnn& model, const Sources& sources, Matching matching) {
+  Mismatches mismatches = compare(model, sources);
+  // Convolutions of whatever variant: it is one of ours or the prototype's, so that its head must
+  // be whole.
+  const bool has_head = std::any_of(sources.begin(), sources.end(), [](const auto& source) {
+    return is_convolution(source.first);
+  });
   std::string message;
   append(message, "missing", required(mismatches, matching, has_head));
   append(message, "with another shape or type", mismatches.mis_shaped);
@@ -105,6 +116,7 @@ void check(const Mismatches& mismatches, Matching matching, bool has_head) {
          "(variant, filterSizes, numFilters, labels) with the checkpoint.",
          message);
   }
+  return mismatches;
 }
 
 void copy_into(const at::Tensor& weight, const checkpoint::Tensor& source) {
@@ -121,17 +133,18 @@ void copy_into(const at::Tensor& weight, const checkpoint::Tensor& source) {
 
 }  // namespace
 
-Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
-                        Matching matching) {
-  const Sources sources = by_canonical_name(source);
-  Mismatches mismatches = compare(model, sources);
-  // Convolutions in the checkpoint: it is one of ours or the prototype's, so that
-  // its head must be whole.
-  const bool has_head = sources.contains(model.config().convolution_prefixes()[0] + "weight");
-  check(mismatches, matching, has_head);
+Mismatches compare_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                           Matching matching) {
+  return checked(model, by_canonical_name(source), matching);
+}
 
+Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                        Matching matching, const std::function<bool()>& cancelled) {
+  const Sources sources = by_canonical_name(source);
+  Mismatches mismatches = checked(model, sources, matching);
   const at::NoGradGuard no_grad;
   for (const kernels::Parameter& parameter : model.parameters()) {
+    if (cancelled && cancelled()) fail("ERR_CANCELLED", "Loading was cancelled.");
     const auto found = sources.find(parameter.name);
     if (found != sources.end()) copy_into(parameter.tensor, *found->second);
   }

@@ -1,6 +1,7 @@
 // Between a model's parameters and the tensors of a checkpoint.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,17 @@ struct Mismatches {
   std::vector<std::string> mis_shaped;  // "name: expected [..] but found [..]"
 };
 
-/// Copies the checkpoint's weights into the model, converted to float32. Takes names with and
-/// without `bert.`, LayerNorm's old `gamma` and `beta`, and leaves `position_ids` out. Returns the
-/// names that were missing and unexpected. ERR_CHECKPOINT_MISMATCH: all that does not match, in one
-/// message; then no weight has changed.
+/// Compares names and shapes. Takes names with and without `bert.`, LayerNorm's old `gamma` and
+/// `beta`, and leaves `position_ids` out. ERR_CHECKPOINT_MISMATCH: all that does not match, in one
+/// message. The model may be one without memory, on the device `meta`.
+Mismatches compare_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                           Matching matching);
+
+/// Copies the checkpoint's weights into the model, converted to float32. Returns the names that
+/// were missing and unexpected. Fails as `compare_weights` does; then no weight has changed.
+/// `cancelled` is asked between weights: ERR_CANCELLED, with some of them changed.
 Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
-                        Matching matching);
+                        Matching matching, const std::function<bool()>& cancelled = {});
 
 /// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of
 /// those that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.

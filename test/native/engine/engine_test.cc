@@ -52,7 +52,8 @@ class EngineTest : public testing::Test {
   Engine& engine() {
     if (!engine_) {
       engine_.emplace(
-          options, [script = script] { return std::make_unique<FakeCompute>(script); },
+          options,
+          [script = script](const CancelCheck&) { return std::make_unique<FakeCompute>(script); },
           [](const Failure&) {});
     }
     return *engine_;
@@ -500,7 +501,7 @@ TEST_F(EngineTest, TheComputationIsMadeUsedAndDestroyedOnOneThreadOfTheEngine) {
   };
   engine_.emplace(
       options,
-      [&made, this] {
+      [&made, this](const CancelCheck&) {
         made = std::this_thread::get_id();
         return std::make_unique<FakeCompute>(script);
       },
@@ -517,7 +518,7 @@ TEST_F(EngineTest, CallsMayBeQueuedBeforeTheComputationIsThere) {
   std::promise<Failure> started;
   engine_.emplace(
       options,
-      [&loading, this] {
+      [&loading, this](const CancelCheck&) {
         loading.pass();
         return std::make_unique<FakeCompute>(script);
       },
@@ -534,7 +535,7 @@ TEST_F(EngineTest, WhatCannotBeLoadedFailsTheStartAndTheCallsThatWait) {
   std::promise<Failure> started;
   engine_.emplace(
       options,
-      [&loading]() -> std::unique_ptr<Compute> {
+      [&loading](const CancelCheck&) -> std::unique_ptr<Compute> {
         loading.pass();
         fail("ERR_FILE_NOT_FOUND", "no config.json");
       },
@@ -552,7 +553,7 @@ TEST_F(EngineTest, DisposingWhileLoadingFailsTheStart) {
   std::promise<Failure> started;
   engine_.emplace(
       options,
-      [&loading, this] {
+      [&loading, this](const CancelCheck&) {
         loading.pass();
         return std::make_unique<FakeCompute>(script);
       },
@@ -561,6 +562,27 @@ TEST_F(EngineTest, DisposingWhileLoadingFailsTheStart) {
   engine().dispose();
   loading.open();
   EXPECT_EQ(started.get_future().get()->code(), "ERR_DISPOSED");
+}
+
+TEST_F(EngineTest, DisposingAsksLoadingToGiveUp) {
+  Gate loading;
+  std::promise<Failure> started;
+  bool before = true, after = false;
+  engine_.emplace(
+      options,
+      [&](const CancelCheck& cancelled) -> std::unique_ptr<Compute> {
+        before = cancelled();
+        loading.pass();
+        after = cancelled();
+        fail("ERR_CANCELLED", "given up");
+      },
+      [&started](const Failure& failure) { started.set_value(failure); });
+  loading.wait_for_arrival();
+  engine().dispose();
+  loading.open();
+  EXPECT_EQ(started.get_future().get()->code(), "ERR_DISPOSED");
+  EXPECT_FALSE(before);
+  EXPECT_TRUE(after);
 }
 
 TEST_F(EngineTest, DisposingSettlesWhatIsQueuedAtOnce) {

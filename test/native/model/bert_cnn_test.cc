@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
 #include "error.h"
 #include "random_model.h"
 
@@ -81,13 +87,19 @@ TEST(BertCnn, CancelsBetweenLayers) {
   EXPECT_EQ(asked, 2);
 }
 
+const at::Tensor& weight_of(const BertCnn& model, const std::string& name) {
+  for (const auto& p : model.parameters()) {
+    if (p.name == name) return p.tensor;
+  }
+  throw std::out_of_range(name);
+}
+
 TEST(BertCnn, DrawsTheHeadAsPyTorchDoesAndRepeatsItWithTheSeed) {
+  const std::string name = "convs.2.weight";  // [100, 12, 5], of fan-in 60
   BertCnn model = random_model();
   at::Generator generator = make_generator(at::kCPU, 1);
-  model.initialize_head(generator);
-  // fan-in of convs.2: 12 * 5
-  const at::Tensor weight = model.parameters()[model.parameters().size() - 4].tensor.clone();
-  ASSERT_EQ(weight.sizes(), (at::IntArrayRef{100, 12, 5}));
+  model.initialize({name}, generator);
+  const at::Tensor weight = weight_of(model, name).clone();
   const double bound = 1 / std::sqrt(60.0);
   EXPECT_LE(weight.abs().max().item<double>(), bound);
   EXPECT_GT(weight.abs().max().item<double>(), 0.99 * bound);
@@ -96,8 +108,21 @@ TEST(BertCnn, DrawsTheHeadAsPyTorchDoesAndRepeatsItWithTheSeed) {
 
   at::Generator again = make_generator(at::kCPU, 1);
   BertCnn other = random_model({}, bertcnn::testing::kTinyConfig, 99);
-  other.initialize_head(again);
-  EXPECT_EQ(max_difference(other.parameters()[model.parameters().size() - 4].tensor, weight), 0);
+  other.initialize({name}, again);
+  EXPECT_EQ(max_difference(weight_of(other, name), weight), 0);
+}
+
+TEST(BertCnn, DrawsNoOtherWeightsThanItIsAskedFor) {
+  BertCnn model = random_model();
+  const BertCnn before = random_model();
+  at::Generator generator = make_generator(at::kCPU, 1);
+  const std::vector<std::string> names = {"fc.bias", "bert.pooler.dense.weight"};
+  model.initialize(names, generator);
+  for (size_t i = 0; i < model.parameters().size(); ++i) {
+    const auto& [name, tensor] = model.parameters()[i];
+    const bool drawn = std::find(names.begin(), names.end(), name) != names.end();
+    EXPECT_EQ(max_difference(tensor, before.parameters()[i].tensor) > 0, drawn) << name;
+  }
 }
 
 }  // namespace

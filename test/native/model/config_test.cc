@@ -118,6 +118,39 @@ TEST(Config, SurvivesWritingAndReading) {
   EXPECT_EQ(json::write(second.to_json()), json::write(first.to_json()));
 }
 
+TEST(Config, KeepsWhatWasFrozenWhereTheVariantStaysTheSame) {
+  const std::string saved = json::write(read("{}", {.freeze = "none"}).to_json());
+  EXPECT_EQ(read(saved).freeze, Freeze::none);
+  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze::none);
+  EXPECT_EQ(read(saved, {.variant = "frozen", .freeze = "encoder"}).freeze, Freeze::encoder);
+  const std::string other = json::write(read("{}", {.variant = "max-over-time"}).to_json());
+  EXPECT_EQ(read(other, {.variant = "frozen"}).freeze, Freeze::encoder);
+}
+
+TEST(Config, ReadsLabelsAsTransformersDoes) {
+  using Labels = std::vector<std::string>;
+  EXPECT_EQ(read(R"({"id2label": {"0": 0, "1": true, "2": "x"}})").labels,
+            (Labels{"0", "true", "x"}));
+  for (const char* text : {R"({"id2label": {"0": "a", "1": "a"}})", R"({"id2label": ["a", "b"]})",
+                           R"({"id2label": {"0": "a", "2": "b"}})"}) {
+    EXPECT_TRUE(failure(text).starts_with("ERR_INVALID_CONFIG")) << text;
+    EXPECT_EQ(read(text, {.labels = Labels{"u", "v"}}).labels, (Labels{"u", "v"}));
+    EXPECT_EQ(read(text, {.num_labels = 3}).labels, (Labels{"LABEL_0", "LABEL_1", "LABEL_2"}));
+  }
+}
+
+TEST(Config, CountsTheTokenOfPaddingAsPyTorchDoes) {
+  EXPECT_EQ(read(R"({"vocab_size": 40})").bert.pad_token_id, 0);
+  EXPECT_EQ(read(R"({"vocab_size": 40, "pad_token_id": -1})").bert.pad_token_id, 39);
+  EXPECT_EQ(read(R"({"vocab_size": 40, "pad_token_id": null})").bert.pad_token_id, -1);
+}
+
+TEST(Config, BoundsWhatWouldFillTheMemory) {
+  EXPECT_TRUE(failure(R"({"num_hidden_layers": 2000000})").starts_with("ERR_INVALID_CONFIG"));
+  EXPECT_TRUE(failure(R"({"num_labels": 100000000})").starts_with("ERR_INVALID_CONFIG"));
+  EXPECT_TRUE(failure("{}", {.num_labels = 100000000}).starts_with("ERR_INVALID_ARGUMENT"));
+}
+
 TEST(Config, KeepsATrainedHeadsShape) {
   const std::string saved = json::write(read("{}", {.variant = "max-over-time"}).to_json());
   EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze::encoder);
