@@ -7,7 +7,6 @@ import { readModelConfig, type BertCnnConfig } from "./model-config.cjs";
 import { nativeModule } from "./native-module.cjs";
 import type {
   NativeInput,
-  NativeLoadOptions,
   NativeLoadReport,
   NativeModel,
   NativePrediction,
@@ -106,14 +105,6 @@ function checkLabelCount(
   );
 }
 
-async function loadNativeModel(options: NativeLoadOptions): Promise<NativeModel> {
-  try {
-    return await nativeModule().loadModel(options);
-  } catch (error) {
-    throw toBertCnnError(error);
-  }
-}
-
 /**
  * A BERT encoder with a TextCNN head that classifies texts or scores them, and that can be trained.
  *
@@ -152,9 +143,6 @@ export class BertCnn {
   readonly #native: NativeModel;
   #nextCall = 1;
   #disposal: Promise<void> | undefined;
-  /** While an optimizer is being set up: calls made meanwhile wait for it, so that none overtakes another. */
-  #configuring: Promise<void> | undefined;
-  #trainingError: BertCnnError | undefined;
 
   private constructor(native: NativeModel) {
     const { info } = native;
@@ -194,12 +182,13 @@ export class BertCnn {
     throwIfAborted(signal);
     const directory = await readDirectory(source, "source");
     throwIfAborted(signal);
-    const loading = loadNativeModel({ directory, ...model });
-    const free = () => {
-      // Nobody waits for the model any more, whether it loads or fails.
-      loading.then((loaded) => loaded.dispose()).catch(() => undefined);
-    };
-    return new BertCnn(await whicheverFirst(loading, free, { signal }));
+    try {
+      const loading = nativeModule().loadModel({ directory, ...model });
+      return new BertCnn(await whicheverFirst(loading.model, loading.cancel, { signal }));
+    } catch (error) {
+      throwIfAborted(signal);
+      throw toBertCnnError(error);
+    }
   }
 
   /**
@@ -264,16 +253,8 @@ export class BertCnn {
   configureTraining(options?: TrainingOptions): void {
     const training = shaped(options, "options", trainingShape);
     this.#assertUsable();
-    const configuring = this.#run(() => this.#native.configureTraining(training))
-      .then(
-        () => undefined,
-        (error: unknown) => toBertCnnError(error),
-      )
-      .then((failure) => {
-        this.#trainingError = failure;
-        if (this.#configuring === configuring) this.#configuring = undefined;
-      });
-    this.#configuring = configuring;
+    // A failure is thrown by the steps that follow.
+    this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);
   }
 
   /**
@@ -291,18 +272,15 @@ export class BertCnn {
    * @param batch - texts or tokens, and their labels
    * @param options - what may end the call early
    * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT`,
-   * `ERR_INVALID_LABELS`, `ERR_SEQUENCE_TOO_SHORT`, `ERR_QUEUE_FULL`, `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`;
-   * or the signal's reason. A step that was rejected changed nothing.
+   * `ERR_INVALID_LABELS`, `ERR_SEQUENCE_TOO_SHORT`, `ERR_NON_FINITE`, `ERR_QUEUE_FULL`,
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason. A step that was rejected changed nothing.
    */
   async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
     const { signal } = shaped(options, "options", stepShape);
     const request = readTrainBatch(batch, this);
     throwIfAborted(signal);
-    const call = this.#call((id) => {
-      if (this.#trainingError !== undefined) throw this.#trainingError;
-      return this.#native.trainStep(id, request);
-    });
-    const result = await whetherCancelled(call.work, call.cancel, signal);
+    const { work, cancel } = this.#call((id) => this.#native.trainStep(id, request));
+    const result = await whetherCancelled(work, cancel, signal);
     return {
       step: result.step,
       loss: result.loss,
@@ -330,7 +308,7 @@ export class BertCnn {
    *
    * @param file - path of the file
    * @param options - whether every name must match
-   * @returns the names that did not match; with `strict` there are none
+   * @returns the names that did not match; with `strict` those of BERT's pooler at most, which plays no part
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_CHECKPOINT_FORMAT`,
    * `ERR_CHECKPOINT_MISMATCH` (the weights stay as they were) or `ERR_DISPOSED`
    */
@@ -383,13 +361,9 @@ export class BertCnn {
     throw new BertCnnError("ERR_DISPOSED", "The model was disposed; load it again to use it");
   }
 
-  /** Hands work to the engine, behind an optimizer that is still being set up. */
+  /** Hands work to the engine at once: what is asked for first is done first. */
   async #run<T>(start: () => Promise<T>): Promise<T> {
     this.#assertUsable();
-    if (this.#configuring !== undefined) {
-      await this.#configuring;
-      this.#assertUsable();
-    }
     try {
       return await start();
     } catch (error) {
@@ -397,20 +371,13 @@ export class BertCnn {
     }
   }
 
-  /** The same for a call that can be cancelled, before it reaches the engine or there. */
+  /** The same for a call that can be cancelled. */
   #call<T>(start: (id: number) => Promise<T>): { work: Promise<T>; cancel: () => void } {
     const id = this.#nextCall++;
-    let dropped = false;
     const cancel = () => {
-      dropped = true;
       if (this.#disposal === undefined) this.#native.cancel(id);
     };
-    const work = this.#run(() => {
-      if (dropped)
-        throw new BertCnnError("ERR_CANCELLED", "The call was cancelled before it began");
-      return start(id);
-    });
-    return { work, cancel };
+    return { work: this.#run(() => start(id)), cancel };
   }
 
   async #predict(

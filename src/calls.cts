@@ -41,9 +41,25 @@ function gather(signal: AbortSignal): Audience {
     for (const callback of callbacks) callback();
   };
   const audience = { callbacks, listener };
-  audiences.set(signal, audience);
   signal.addEventListener("abort", listener);
+  audiences.set(signal, audience);
   return audience;
+}
+
+/** As {@link onAbort}; where the signal refuses to be listened to, nobody waits for the work. */
+function listen<T>(
+  signal: AbortSignal,
+  callback: () => void,
+  work: Promise<T>,
+  cancel: () => void,
+): () => void {
+  try {
+    return onAbort(signal, callback);
+  } catch (error) {
+    work.catch(() => undefined);
+    cancel();
+    throw error;
+  }
 }
 
 /**
@@ -58,11 +74,10 @@ export function whicheverFirst<T>(
   const { signal, timeout } = limits;
   if (signal === undefined && timeout === undefined) return work;
   return new Promise<T>((resolve, reject) => {
-    const stopListening =
-      signal &&
-      onAbort(signal, () => {
-        giveUp(signal.reason);
-      });
+    const reached = () => {
+      giveUp(signal?.reason);
+    };
+    const stopListening = signal && listen(signal, reached, work, cancel);
     const timer =
       timeout &&
       setTimeout(() => {
@@ -93,7 +108,7 @@ export async function whetherCancelled<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (signal === undefined) return work;
-  const stopListening = onAbort(signal, cancel);
+  const stopListening = listen(signal, cancel, work, cancel);
   try {
     return await work;
   } catch (error) {

@@ -82,10 +82,30 @@ export const nonNegativeNumber: Check<number> = checkThat(
   (value): value is number => isNumber(value) && Number.isFinite(value) && value >= 0,
 );
 
-export const positiveNumber: Check<number> = checkThat(
-  "finite number above 0",
-  (value): value is number => isNumber(value) && Number.isFinite(value) && value > 0,
-);
+/** From 1 to `most`. */
+export function integerUpTo(most: number): Check<number> {
+  return checkThat(
+    `integer from 1 to ${String(most)}`,
+    (value): value is number =>
+      isNumber(value) && Number.isInteger(value) && value >= 1 && value <= most,
+  );
+}
+
+/** From 0 to `most`. */
+export function numberUpTo(most: number): Check<number> {
+  return checkThat(
+    `number from 0 to ${String(most)}`,
+    (value): value is number => isNumber(value) && value >= 0 && value <= most,
+  );
+}
+
+/** Above 0, up to `most`. */
+export function positiveNumberUpTo(most: number): Check<number> {
+  return checkThat(
+    `number above 0 and up to ${String(most)}`,
+    (value): value is number => isNumber(value) && value > 0 && value <= most,
+  );
+}
 
 /** Probabilities whose 1 would leave nothing: of dropout, of decay. */
 export const fraction: Check<number> = checkThat(

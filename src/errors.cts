@@ -12,6 +12,7 @@ export type BertCnnErrorCode =
   | "ERR_INVALID_INPUT"
   | "ERR_INVALID_LABELS"
   | "ERR_SEQUENCE_TOO_SHORT"
+  | "ERR_NON_FINITE"
   | "ERR_DEVICE_UNAVAILABLE"
   | "ERR_DISPOSED"
   | "ERR_CANCELLED"
@@ -37,6 +38,7 @@ const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_INVALID_INPUT: "texts or tokens cannot be computed as given",
   ERR_INVALID_LABELS: "training labels do not fit the model",
   ERR_SEQUENCE_TOO_SHORT: 'a padded batch is shorter than the largest kernel (padding: "include")',
+  ERR_NON_FINITE: "the loss or the gradients of a training step are NaN or infinite",
   ERR_DEVICE_UNAVAILABLE: "the device asked for is not there",
   ERR_DISPOSED: "the model was disposed",
   ERR_CANCELLED: "the call was cancelled",

@@ -16,7 +16,14 @@ export interface TokenBatch {
 const INT32_MIN = -(2n ** 31n);
 const INT32_MAX = 2n ** 31n - 1n;
 
-/** A copy as int32: the caller may change the array as soon as the call returned. */
+/** A tensor of ours. */
+interface Matrix {
+  /** `[rows, length]` */
+  dims: readonly number[];
+  data: Int32Array;
+}
+
+/** A copy as int32. */
 function toInt32(tensor: TensorLike<"int32" | "int64">, name: string): Int32Array {
   const { data } = tensor;
   if (tensor.type === "int32") return new Int32Array(data as Int32Array);
@@ -33,12 +40,13 @@ function toInt32(tensor: TensorLike<"int32" | "int64">, name: string): Int32Arra
   return result;
 }
 
-function readMatrix(value: unknown, name: string): TensorLike<"int32" | "int64"> {
+/** Copied as soon as it is checked: the caller may change the array, even while other fields are read. */
+function readMatrix(value: unknown, name: string): Matrix {
   const tensor = readTensor(value, name, ["int32", "int64"]);
   if (tensor.dims.length !== 2) {
     throw unexpected("two dimensions, [rows, length],", `${name}.dims`, tensor.dims);
   }
-  return tensor;
+  return { dims: tensor.dims, data: toInt32(tensor, name) };
 }
 
 const tokenBatchShape = {
@@ -58,15 +66,15 @@ export function readTokenBatch(value: unknown, name: string): NativeTokenBatch {
       `Expected at least one token a row but ${name}.inputIds has dims [${inputIds.dims.join(", ")}]`,
     );
   }
-  const batch: NativeTokenBatch = { rows, length, inputIds: toInt32(inputIds, `${name}.inputIds`) };
+  const batch: NativeTokenBatch = { rows, length, inputIds: inputIds.data };
   for (const key of ["attentionMask", "tokenTypeIds"] as const) {
-    const tensor = others[key];
-    if (tensor === undefined) continue;
-    if (tensor.dims[0] !== rows || tensor.dims[1] !== length) {
+    const matrix = others[key];
+    if (matrix === undefined) continue;
+    if (matrix.dims[0] !== rows || matrix.dims[1] !== length) {
       const expected = `the dims of inputIds, [${inputIds.dims.join(", ")}],`;
-      throw unexpected(expected, `${name}.${key}.dims`, tensor.dims);
+      throw unexpected(expected, `${name}.${key}.dims`, matrix.dims);
     }
-    batch[key] = toInt32(tensor, `${name}.${key}`);
+    batch[key] = matrix.data;
   }
   return batch;
 }

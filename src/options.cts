@@ -5,14 +5,16 @@ import {
   fraction,
   milliseconds,
   integer,
+  integerUpTo,
   naturalNumber,
   nonEmpty,
   nonEmptyString,
   nonNegativeNumber,
   nullable,
+  numberUpTo,
   oneOf,
   positiveInteger,
-  positiveNumber,
+  positiveNumberUpTo,
   unexpected,
   type Check,
 } from "./check.cjs";
@@ -49,9 +51,9 @@ export interface BertCnnOptions {
   variant?: Variant | undefined;
   /** The labels' names, in the order of the logits. Default `LABEL_0`, `LABEL_1`, ... */
   labels?: readonly string[] | undefined;
-  /** The number of labels, where names do not matter. Default that of `config.json`, else 2. */
+  /** The number of labels, where names do not matter. Default that of `config.json`, else 2, for regression 1. */
   numLabels?: number | undefined;
-  /** Default that of `config.json`, else `"single_label_classification"`. */
+  /** Default that of `config.json`, else `"regression"` for one label and `"single_label_classification"`. */
   problemType?: ProblemType | undefined;
   /** Kernel sizes of the convolutions, in tokens. Default by variant. */
   filterSizes?: readonly number[] | undefined;
@@ -76,9 +78,9 @@ export interface BertCnnOptions {
   seed?: number | undefined;
   /** Threads of one operation on the CPU. Default: one a core. */
   threads?: number | undefined;
-  /** Tokens that one batch may hold. */
+  /** Tokens that one batch may hold; a longer text is a batch of its own. Default 1024. */
   maxBatchTokens?: number | undefined;
-  /** Rows that may wait; beyond it calls are refused with `ERR_QUEUE_FULL`. */
+  /** Rows that may wait; a call that would exceed it is refused with `ERR_QUEUE_FULL`. Default: any number. */
   maxQueueRows?: number | undefined;
   /** Stops loading; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -131,7 +133,7 @@ export interface StepOptions {
 
 /** Options of {@link BertCnn.loadStateDict}. */
 export interface LoadStateDictOptions {
-  /** Whether a missing or unexpected name is an error. Default true. */
+  /** Whether a missing name, but for BERT's pooler, or an unexpected one is an error. Default true. */
   strict?: boolean | undefined;
 }
 
@@ -145,7 +147,8 @@ const labels: Check<readonly string[]> = (value, name) => {
     value,
     name,
   );
-  const twice = names.find((label, i) => names.indexOf(label) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((label) => seen.size === seen.add(label).size);
   if (twice !== undefined) {
     throw new BertCnnError(
       "ERR_INVALID_ARGUMENT",
@@ -159,7 +162,7 @@ const labels: Check<readonly string[]> = (value, name) => {
 export const loadShape = {
   variant: oneOf("frozen", "fine-tune", "max-over-time"),
   labels,
-  numLabels: positiveInteger,
+  numLabels: integerUpTo(1e6),
   problemType: oneOf("single_label_classification", "multi_label_classification", "regression"),
   filterSizes: nonEmpty(
     arrayOf(positiveInteger, "array of positive integers"),
@@ -173,7 +176,7 @@ export const loadShape = {
   dtype: oneOf("float32"),
   maxLength: positiveInteger,
   seed: naturalNumber,
-  threads: positiveInteger,
+  threads: integerUpTo(1024),
   maxBatchTokens: positiveInteger,
   maxQueueRows: positiveInteger,
   signal: abortSignal,
@@ -191,12 +194,12 @@ export const classifyShape = {
 
 /** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
 export const trainingShape = {
-  learningRate: nonNegativeNumber,
-  headLearningRate: nonNegativeNumber,
-  weightDecay: nonNegativeNumber,
+  learningRate: numberUpTo(1e6),
+  headLearningRate: numberUpTo(1e6),
+  weightDecay: numberUpTo(1e6),
   beta1: fraction,
   beta2: fraction,
-  epsilon: positiveNumber,
+  epsilon: positiveNumberUpTo(1e6),
   maxGradNorm: nonNegativeNumber,
 };
 

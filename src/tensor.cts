@@ -68,6 +68,12 @@ function checkData<T extends TensorType>(
   return data;
 }
 
+/** 0 for what is no array, which is refused next. */
+function lengthOf(data: unknown): number {
+  const { length } = Object(data) as { length?: unknown };
+  return typeof length === "number" ? length : 0;
+}
+
 /**
  * A dense array of numbers with a shape, with the fields of ONNX Runtime's tensor, so that either can be
  * passed on to the other library.
@@ -99,9 +105,9 @@ export class Tensor<T extends TensorType = TensorType> implements TensorLike<T> 
    * @param dims - the shape; default `[data.length]`
    * @throws {@link BertCnnError} with code `ERR_INVALID_ARGUMENT` where type, data and dims do not fit
    */
-  constructor(type: T, data: TensorData[T], dims: readonly number[] = [data.length]) {
+  constructor(type: T, data: TensorData[T], dims?: readonly number[]) {
     this.type = tensorType(type, "type") as T;
-    this.dims = checkDims(dims, "dims");
+    this.dims = checkDims(dims ?? [lengthOf(data)], "dims");
     this.data = checkData(this.type, data, this.dims, "data");
     this.size = this.data.length;
   }

@@ -6,6 +6,7 @@ import { deferred } from "./support/fake-native.cjs";
 import { expectError, reasonOf } from "./support/rejection.cjs";
 
 const cancelledError = new BertCnnError("ERR_CANCELLED", "cancelled");
+const turn = () => new Promise(setImmediate);
 const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
 
 describe("a signal", () => {
@@ -78,6 +79,27 @@ describe("whichever comes first", () => {
     const work = Promise.resolve(1);
     expect(whicheverFirst(work, jest.fn(), {})).toBe(work);
   });
+});
+
+it("a signal that cannot be listened to ends the call, whose failure is nobody's any more", async () => {
+  const signal = {
+    aborted: false,
+    addEventListener() {
+      throw new Error("deaf");
+    },
+    removeEventListener: () => undefined,
+  } as unknown as AbortSignal;
+  for (const wait of [
+    (work: Promise<number>, cancel: () => void) => whicheverFirst(work, cancel, { signal }),
+    (work: Promise<number>, cancel: () => void) => whetherCancelled(work, cancel, signal),
+  ]) {
+    const { promise, reject } = deferred<number>();
+    const cancel = jest.fn();
+    await expect(wait(promise, cancel)).rejects.toThrow("deaf");
+    expect(cancel).toHaveBeenCalledTimes(1);
+    reject(new Error("dropped")); // an unhandled rejection would fail the run
+    await turn();
+  }
 });
 
 describe("whether a call was cancelled", () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import vm from "node:vm";
 
@@ -26,6 +26,25 @@ describe("BertCnnError", () => {
 });
 
 describe("an error of the addon", () => {
+  it("has a code that is known here", () => {
+    const root = path.join(__dirname, "../..");
+    const thrown = new Set<string>();
+    for (const room of ["native", "binding"]) {
+      for (const file of readdirSync(path.join(root, room), {
+        recursive: true,
+        encoding: "utf8",
+      })) {
+        if (!/\.(cc|h)$/.test(file)) continue;
+        const source = readFileSync(path.join(root, room, file), "utf8");
+        for (const [, code] of source.matchAll(/"(ERR_[A-Z_]+)"/g)) thrown.add(code!);
+      }
+    }
+    expect(thrown).toContain("ERR_IO");
+    expect([...thrown].filter((code) => !(errorCodes as readonly string[]).includes(code))).toEqual(
+      [],
+    );
+  });
+
   it("keeps its code and message and becomes the cause", () => {
     const native = Object.assign(new Error("no such file"), { code: "ERR_FILE_NOT_FOUND" });
     expect(toBertCnnError(native)).toMatchObject({

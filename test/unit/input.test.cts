@@ -56,6 +56,20 @@ describe("a token batch", () => {
     });
   });
 
+  it("is copied before another field can change it", async () => {
+    const mask = Int32Array.of(1, 1);
+    const batch = {
+      inputIds: { type: "int32", dims: [1, 2], data: Int32Array.of(5, 6) },
+      attentionMask: { type: "int32", dims: [1, 2], data: mask },
+      get tokenTypeIds(): undefined {
+        if (mask.length > 0) structuredClone(mask.buffer, { transfer: [mask.buffer] });
+        return undefined;
+      },
+    };
+    expect(readInput(batch, "input")).toMatchObject({ attentionMask: Int32Array.of(1, 1) });
+    await expectError(() => readInput(batch, "input"), "ERR_INVALID_ARGUMENT", "attentionMask");
+  });
+
   it("may hold int64", () => {
     const batch = readTokenBatch({ inputIds: longIds([-1n, 2n ** 31n - 1n], [1, 2]) }, "input");
     expect(batch.inputIds).toEqual(Int32Array.of(-1, 2147483647));

@@ -38,6 +38,8 @@ describe("a tensor", () => {
       ["float16", new Float32Array(1)],
       'Expected one of "float32", "int32", "int64" for type',
     ],
+    ["no data", ["int32"], "Expected Int32Array for data"],
+    ["null as data", ["int32", null], "Expected Int32Array for data"],
     ["data of another type", ["int32", new Float32Array(1)], "Expected Int32Array for data"],
     [
       "dims of another size",

@@ -128,6 +128,15 @@ describe("a training step", () => {
     expect((await model.trainStep(batch)).step).toBe(2);
   });
 
+  it("whose loss is no number any more is refused", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    model.configureTraining({ headLearningRate: 1e6, maxGradNorm: 0 });
+    const diverge = async () => {
+      for (;;) await model.trainStep(batch);
+    };
+    await expectError(diverge(), "ERR_NON_FINITE", "the step was not taken");
+  });
+
   it("that is refused changes nothing", async () => {
     const model = await load("tiny-bert", { ...options, dropout: 0 });
     model.configureTraining();

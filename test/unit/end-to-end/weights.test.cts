@@ -226,6 +226,16 @@ describe("a directory", () => {
     );
   });
 
+  it("that claims to be larger than its weights is refused before memory is taken", async () => {
+    const folder = await withConfig("tiny-bert", { vocab_size: 2_000_000_000 });
+    await expectError(load(folder), "ERR_CHECKPOINT_MISMATCH", "word_embeddings", "2000000000");
+  });
+
+  it("whose head is another variant's is refused, not replaced by a new one", async () => {
+    const folder = await withConfig("tiny-fine-tune", { bert_cnn: null });
+    await expectError(load(folder), "ERR_CHECKPOINT_MISMATCH", "convs.0.weight", "conv.weight");
+  });
+
   it("with broken JSON names the place", async () => {
     const folder = await withConfig("tiny-bert", {});
     await writeFile(path.join(folder, "config.json"), '{\n  "hidden_size": 16,\n  oops\n}');
@@ -235,6 +245,10 @@ describe("a directory", () => {
   it("on a device that is not there is refused, and auto finds one that is", async () => {
     await expectError(load("tiny-bert", { device: "cuda:99" }), "ERR_DEVICE_UNAVAILABLE", "cuda");
     expect((await load("tiny-bert", { device: "auto" })).device).toMatch(/^(cpu|cuda:\d+)$/);
+  });
+
+  it("takes a number of threads that a process can have", async () => {
+    await expectError(load("tiny-bert", { threads: 100_000 }), "ERR_INVALID_ARGUMENT", "threads");
   });
 
   it("of one kernel size is what fine-tune takes", async () => {
