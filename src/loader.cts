@@ -81,10 +81,25 @@ function loadError(file: string, reason: string, cause?: unknown): BertCnnError 
   return new BertCnnError("ERR_ADDON_LOAD", message, { cause });
 }
 
-/** Undefined where the addon was built by hand: then the dynamic loader has the only word. */
+/** Undefined where the addon was built by hand, or the record is damaged: then the dynamic loader has the only word. */
 function readBuildInfo(lib: string): BuildInfo | undefined {
   const text = readText(path.join(lib, "build-info.json"));
-  return text === undefined ? undefined : (JSON.parse(text) as BuildInfo);
+  const info = text === undefined ? undefined : parseJson(text);
+  return isBuildInfo(info) ? info : undefined;
+}
+
+function isBuildInfo(info: unknown): info is BuildInfo {
+  const { arch, libtorch } = Object(info) as Record<string, unknown>;
+  const { directory, minor } = Object(libtorch) as Record<string, unknown>;
+  return [arch, directory, minor].every((field) => typeof field === "string");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** By the wheel's version.py or by libtorch's header; undefined where both were removed after the build. */

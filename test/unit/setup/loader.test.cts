@@ -123,6 +123,16 @@ test("an addon without a record of its build is still tried", () => {
   expect(loadAddon(lib).libtorchVersion).toBe("2.13.1");
 });
 
+test.each(["", "{", "null", "[]", '{ "arch": "sparc" }', '{ "arch": "x64", "libtorch": {} }'])(
+  "a record of the build that is damaged counts as none: %j",
+  (text) => {
+    built();
+    write(path.join(lib, "build-info.json"), text);
+    loadsAs({ builtWithLibtorch: "2.13", libtorchVersion: "2.13.1" });
+    expect(loadAddon(lib).libtorchVersion).toBe("2.13.1");
+  },
+);
+
 test("what the dynamic loader says is passed on, with its error as the cause", () => {
   built();
   chmodSync(addon, 0o644);
