@@ -1,6 +1,6 @@
 /** The npm packages of a source checkout, by `npm ci`. */
 import { createHash } from "node:crypto";
-import { lstatSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { run } from "./process.mjs";
@@ -9,19 +9,22 @@ import { root, say, SetupError } from "./project.mjs";
 const LOCK = path.join(root, "package-lock.json");
 /** npm writes this file last, so that it is missing where npm was interrupted. */
 const INSTALLED = path.join(root, "node_modules", ".package-lock.json");
+/** A development dependency that set-up itself needs: npm leaves all of them out where it is told to. */
+const DEVELOPMENT = path.join(root, "node_modules", "typescript");
 const STAMP = path.join(root, "node_modules", ".bertcnn-packages");
 
 /** Whether node_modules is what package-lock.json asks for: by our stamp, else (npm was run by hand) by time. */
 export function packagesAreCurrent() {
   const installed = modified(INSTALLED);
-  if (installed === null) return false;
+  if (installed === null || !existsSync(DEVELOPMENT)) return false;
   return readStamp() === lockHash() || installed >= modified(LOCK);
 }
 
 export async function installPackages({ verbose = false } = {}) {
   refuseLink(path.join(root, "node_modules"));
   say("installing the npm packages");
-  const args = ["ci", "--no-audit", "--no-fund"];
+  // Development dependencies under NODE_ENV=production and `omit=dev` too: the build needs them.
+  const args = ["ci", "--include=dev", "--no-audit", "--no-fund"];
   // Under `npm run` the same npm; yarn and pnpm also set npm_execpath, to themselves.
   const npm = process.env.npm_execpath ?? "";
   const what = "npm ci";

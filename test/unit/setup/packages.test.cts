@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 
 import { Tree } from "./support.cjs";
@@ -14,7 +14,7 @@ beforeEach(() => {
   tree.program(
     "npm",
     'echo "$@" >> calls',
-    "/bin/mkdir -p node_modules",
+    "/bin/mkdir -p node_modules/typescript",
     "echo {} > node_modules/.package-lock.json",
   );
 });
@@ -40,11 +40,11 @@ function setTime(name: string, seconds: number): void {
 
 test("npm ci runs once", () => {
   expect(install()).toMatchObject({
-    calls: ["ci --no-audit --no-fund"],
+    calls: ["ci --include=dev --no-audit --no-fund"],
     stdout: "bertcnn: installing the npm packages\n",
     stderr: "",
   });
-  expect(install()).toMatchObject({ calls: ["ci --no-audit --no-fund"], stdout: "" });
+  expect(install()).toMatchObject({ calls: ["ci --include=dev --no-audit --no-fund"], stdout: "" });
 });
 
 test("npm ci runs again when package-lock.json has changed", () => {
@@ -61,8 +61,15 @@ test("a package-lock.json that is newer but the same calls for nothing", () => {
 });
 
 test("packages that the user has installed by hand are taken as they are", () => {
+  tree.write("node_modules/typescript/package.json", "{}");
   tree.write("node_modules/.package-lock.json", "{}");
   expect(install().calls).toEqual([]);
+});
+
+test("packages that lack the development dependencies are installed again", () => {
+  install();
+  rmSync(path.join(tree.root, "node_modules", "typescript"), { recursive: true });
+  expect(install().calls).toHaveLength(2);
 });
 
 test("an npm that was interrupted is run again", () => {
