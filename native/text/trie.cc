@@ -79,11 +79,13 @@ class TrieBuilder {
   }
 
   /// A base at which all of `bytes_` are free. The search starts where the array is no longer
-  /// nearly full, so that building stays linear in practice.
+  /// nearly full, and goes to its end where it fails for long: a vocabulary can be made so that
+  /// most slots are taken and the free ones never fit. So building stays linear.
   uint32_t free_base() {
+    constexpr size_t kMostTries = 4096;
     size_t tried = 0, taken = 0;
-    size_t start = std::max<size_t>(search_from_, size_t{bytes_.front()} + 1);
-    for (size_t at = start;; ++at, ++tried) {
+    for (size_t at = std::max<size_t>(search_from_, size_t{bytes_.front()} + 1);; ++at, ++tried) {
+      if (tried == kMostTries) search_from_ = at = trie_.nodes_.size();
       const auto base = static_cast<uint32_t>(at - bytes_.front());
       grow_to(base + kFanOut);
       if (!trie_.nodes_[at].free()) {

@@ -5,6 +5,8 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace bertcnn::text {
 namespace {
@@ -69,6 +71,26 @@ TEST(Trie, KeepsTheFirstOfEqualKeysAndNoEmptyOne) {
   EXPECT_EQ(trie.find("a"), 1);
   EXPECT_EQ(trie.find(""), Trie::kNoId);
   EXPECT_EQ(trie.longest_match("").id, Trie::kNoId);
+}
+
+// Sets of children that leave one slot in sixteen free, into which no further set fits. Looking
+// at all of those again for each set takes a minute.
+TEST(Trie, IsBuiltAtOnceFromKeysThatLeaveHoles) {
+  constexpr int kDigits = 90;  // printable
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100'000; ++i) {
+    const std::string prefix{static_cast<char>('!' + i / kDigits / kDigits),
+                             static_cast<char>('!' + i / kDigits % kDigits),
+                             static_cast<char>('!' + i % kDigits)};
+    for (const char last : std::string("abcdefghijklmnp")) keys.push_back(prefix + last);
+  }
+  std::vector<std::pair<std::string_view, int32_t>> entries;
+  for (const std::string& key : keys)
+    entries.emplace_back(key, static_cast<int32_t>(entries.size()));
+  const Trie trie(entries);
+  for (size_t i = 0; i < keys.size(); i += 1000) {
+    ASSERT_EQ(trie.find(keys[i]), static_cast<int32_t>(i));
+  }
 }
 
 TEST(Trie, HoldsAVeryLongKey) {
