@@ -94,21 +94,18 @@ std::vector<std::pair<int64_t, AddedToken>> SpecialTokens::decoder_tokens() cons
 
 /// added_tokens.json maps tokens to ids.
 std::vector<std::pair<int64_t, AddedToken>> SpecialTokens::older_tokens() const {
+  std::vector<std::string> named_tokens;
+  for (const auto& [name, usual] : kNamed) named_tokens.push_back(named(name, usual).content);
   std::vector<std::pair<int64_t, AddedToken>> tokens;
   for (const auto& [content, id] : added_.value().as_object()) {
     AddedToken token;
     token.content = content;
-    token.special = is_named(content);
+    token.special =
+        std::find(named_tokens.begin(), named_tokens.end(), content) != named_tokens.end();
     token.normalized = !token.special;
     tokens.emplace_back(added_.integer_of(content, id, INT32_MAX), std::move(token));
   }
   return tokens;
-}
-
-bool SpecialTokens::is_named(const std::string& content) const {
-  return std::any_of(kNamed.begin(), kNamed.end(), [&](const auto& entry) {
-    return named(entry.first, entry.second).content == content;
-  });
 }
 
 void SpecialTokens::add_named(AddedTokenList& list) const {

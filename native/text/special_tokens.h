@@ -28,7 +28,6 @@ class SpecialTokens {
   bool has_decoder() const { return config_.find("added_tokens_decoder") != nullptr; }
   std::vector<const JsonFields*> sources() const;
   const json::Value* find(const std::string& name, std::string* where) const;
-  bool is_named(const std::string& content) const;
 
   void add_numbered(AddedTokenList& list) const;
   void add_named(AddedTokenList& list) const;
