@@ -1,60 +1,25 @@
 #include "checkpoint/mapped_file.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "checkpoint/describe.h"
-#include "error.h"
+#include "read_file.h"
 
 namespace bertcnn::checkpoint {
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
 std::span<const std::byte> map(const std::string& path) {
-  // O_NONBLOCK: opening a named pipe must not wait for its writer.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) {
-      fail("ERR_FILE_NOT_FOUND", "no such file: ", path);
-    }
-    fail_io("open", path);
-  }
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) {
-    fail_io("read the size of", path);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    fail("ERR_IO", "cannot read ", path, ": not a regular file");
-  }
-  const auto size = static_cast<size_t>(status.st_size);
-  if (size == 0) {
+  const RegularFile file = open_regular_file(path);
+  if (file.size == 0) {
     return {};
   }
-  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* const start = ::mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, file.descriptor.get(), 0);
   if (start == MAP_FAILED) {
     fail_io("map", path);
   }
-  return {static_cast<const std::byte*>(start), size};
+  return {static_cast<const std::byte*>(start), file.size};
 }
 
 }  // namespace

@@ -82,8 +82,8 @@ class StateDictReader {
     return false;
   }
 
-  /// A pickle names a value that it has given before in two bytes. Keys that differ lie apart in it,
-  /// so that together they are no longer than the pickle; the first that is repeated ends the
+  /// A pickle names a value that it has given before in two bytes. Keys that differ lie apart in
+  /// it, so that together they are no longer than the pickle; the first that is repeated ends the
   /// search, as comparing long ones again and again would take too long.
   void refuse_repeated_keys(const PickleValue& dict) const {
     std::set<std::string_view> seen;
@@ -238,7 +238,7 @@ class StateDictReader {
 
   const std::string& path_;
   const ZipArchive& archive_;
-  std::string folder_;  // with a slash at its end, or empty
+  std::string folder_;            // with a slash at its end, or empty
   uint64_t unspent_bytes_;        // that copies may still take
   uint64_t unspent_lengths_ = 0;  // that shapes and strides may still have; they may be shared
   std::string source_;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 #include <unordered_map>
 
 #include "error.h"
+#include "read_file.h"
 #include "text/added_token_list.h"
 #include "text/json_fields.h"
 #include "text/special_tokens.h"
@@ -19,28 +19,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The largest files in use (multilingual vocabularies) are below 10 MB.
-constexpr uintmax_t kLargestFile = 256u << 20;
+/// Files in use (of multilingual vocabularies) are below 10 MB. A JSON text takes up to 35 times
+/// its size as a tree, so that at this limit, too, a server has the memory.
+constexpr size_t kLargestFile = size_t{64} << 20;
 // As for tokenizer.json: it bounds the tables that are indexed by id.
 constexpr size_t kMostTokens = 1 << 24;
 
 /// The bytes of a file, or nothing where there is no such file.
 std::optional<std::string> read_file(const fs::path& path) {
   std::error_code error;
-  const bool exists = fs::exists(path, error);
-  if (!exists && !error) return std::nullopt;
-  const uintmax_t size = error ? 0 : fs::file_size(path, error);
-  if (error) fail("ERR_IO", path.string(), " can't be read: ", error.message());
-  if (size > kLargestFile) {
-    fail("ERR_TOKENIZER_FORMAT", path.string(), " has ", size,
-         " bytes; a tokenizer's file has at most ", kLargestFile);
-  }
-  std::string bytes(size, '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(size))) {
-    fail("ERR_IO", path.string(), " can't be read to its end");
-  }
-  return bytes;
+  if (!fs::exists(path, error) && !error) return std::nullopt;
+  return read_regular_file(path.string(), kLargestFile);
 }
 
 /// Reads the files of a directory and keeps what it has read.

@@ -7,6 +7,8 @@ namespace {
 
 /// Beyond any vocabulary there is; it bounds the tables that are indexed by id.
 constexpr int64_t kMostId = (1 << 24) - 1;
+/// BERT has 100. With a vocabulary made for it, a word costs up to the square of its length.
+constexpr int64_t kLongestWord = 1000;
 
 [[noreturn]] void refuse(const std::string& where, const std::string& found,
                          std::string_view expected) {
@@ -41,7 +43,7 @@ void read_model(const JsonFields& model, TokenizerDefinition& definition) {
   definition.wordpiece.unknown_token = model.text("unk_token");
   definition.wordpiece.continuation_prefix = model.text("continuing_subword_prefix");
   definition.wordpiece.max_word_characters =
-      static_cast<size_t>(model.integer("max_input_chars_per_word", INT32_MAX));
+      static_cast<size_t>(model.integer("max_input_chars_per_word", kLongestWord));
   const JsonFields vocabulary = model.object("vocab");
   for (const auto& [token, id] : vocabulary.value().as_object()) {
     definition.vocabulary.emplace_back(token, vocabulary.integer_of(token, id, kMostId));

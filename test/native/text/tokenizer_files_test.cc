@@ -1,5 +1,6 @@
 // What a directory must hold to be a tokenizer, and what each file says.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -177,6 +178,22 @@ TEST_F(TokenizerFiles, AddedTokensJsonIsRead) {
   EXPECT_EQ(tokens(tokenizer, "<b>film<a>"), "<b> film <a>");
 }
 
+// Reading the whole configuration for each token takes half a minute.
+TEST_F(TokenizerFiles, ManyAddedTokensBesideALongConfigurationAreReadAtOnce) {
+  json::Object config, added;
+  for (int i = 0; i < 60'000; ++i) {
+    config.emplace_back("y" + std::to_string(i), 0);
+    added.emplace_back("x" + std::to_string(i), 10 + i);
+  }
+  config.emplace_back("mask_token", "x0");
+  directory_.write("vocab.txt", kVocabulary);
+  directory_.write("tokenizer_config.json", json::write(config));
+  directory_.write("added_tokens.json", json::write(added));
+  const Tokenizer tokenizer = load();
+  EXPECT_EQ(tokenizer.token_to_id("x59999"), 10 + 59'999);
+  EXPECT_EQ(tokenizer.decode(std::vector<int32_t>{10, 11}, true), "x1") << "x0 is special";
+}
+
 TEST_F(TokenizerFiles, TheModelsMaximumLengthIsReadWhereItIsOne) {
   directory_.write("vocab.txt", kVocabulary);
   directory_.write("tokenizer_config.json", R"({"model_max_length": 512})");
@@ -256,6 +273,9 @@ TEST_F(TokenizerFiles, BrokenMembersAreNamed) {
   expect_refusal("model.unk_token", nullptr, "model.unk_token is null, expected a string");
   expect_refusal("model.unk_token", "<?>", "has no token <?>");
   expect_refusal("model.max_input_chars_per_word", -1, "model.max_input_chars_per_word is -1");
+  // A word of a hostile vocabulary costs up to the square of its length.
+  expect_refusal("model.max_input_chars_per_word", 1001,
+                 "model.max_input_chars_per_word is 1001, expected an integer from 0 to 1000");
   expect_refusal("normalizer.lowercase", 1, "normalizer.lowercase is 1, expected true or false");
   expect_refusal("added_tokens", json::Array{"x"}, "added_tokens is \"x\", expected an object");
 }
@@ -269,7 +289,20 @@ TEST_F(TokenizerFiles, BrokenJsonIsRefusedWithItsFile) {
 
 TEST_F(TokenizerFiles, ADirectoryInTheFilesPlaceIsAnError) {
   std::filesystem::create_directory(directory_.path() + "/tokenizer.json");
-  EXPECT_TRUE(error().starts_with("ERR_IO: ")) << error();
+  EXPECT_EQ(error(),
+            "ERR_IO: cannot read " + directory_.path() + "/tokenizer.json: not a regular file");
+}
+
+TEST_F(TokenizerFiles, APipeInTheFilesPlaceIsAnErrorAndNotWaitedFor) {
+  ASSERT_EQ(mkfifo((directory_.path() + "/vocab.txt").c_str(), 0600), 0);
+  EXPECT_EQ(error(), "ERR_IO: cannot read " + directory_.path() + "/vocab.txt: not a regular file");
+}
+
+TEST_F(TokenizerFiles, AFileThatIsTooLargeIsAnError) {
+  directory_.write("vocab.txt", kVocabulary);
+  std::filesystem::resize_file(directory_.path() + "/vocab.txt", (64 << 20) + 1);
+  EXPECT_EQ(error(), "ERR_IO: cannot read " + directory_.path() +
+                         "/vocab.txt: it has 67108865 bytes, expected at most 67108864");
 }
 
 }  // namespace
