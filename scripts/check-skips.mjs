@@ -5,8 +5,9 @@
 //
 // The last line is "N passed, M failed"; --counts writes "N M" for a shell script to add up.
 import { readFileSync, writeFileSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+
+import { isProgram } from "./setup/project.mjs";
 
 /**
  * @typedef {object} TestResult
@@ -116,4 +117,4 @@ function readReport(file, read) {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) main();
+if (isProgram(import.meta.url)) main();

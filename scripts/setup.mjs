@@ -4,14 +4,13 @@
  * compiled TypeScript. What is already there is left alone, silently. Node's built-in modules only, since it runs
  * before `npm ci`.
  */
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 import { addonIsCurrent, buildAddon, LIB, readBuildInfo } from "./setup/addon.mjs";
-import { withLock } from "./setup/cache.mjs";
 import { findLibtorch } from "./setup/libtorch.mjs";
+import { withLock } from "./setup/lock.mjs";
 import { installPackages, packagesAreCurrent } from "./setup/packages.mjs";
-import { isCheckout, SetupError } from "./setup/project.mjs";
+import { isCheckout, isProgram, SetupError } from "./setup/project.mjs";
 import { requireBuildTools, requireNode } from "./setup/tools.mjs";
 import { compileTypescript, typescriptIsCurrent } from "./setup/typescript.mjs";
 
@@ -84,12 +83,33 @@ export async function reportingFailure(action) {
   try {
     await action();
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    console.error(`bertcnn: ${error.message}`);
+    const line = explain(error);
+    if (line === null) throw error;
+    console.error(`bertcnn: ${line}`);
     process.exitCode = 1;
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+/** What to do where the system refuses something; its own words say what that is. */
+const REMEDIES = {
+  EACCES: "Make that place writable for you, or run set-up as the user who owns it.",
+  EPERM: "Make that place writable for you, or run set-up as the user who owns it.",
+  EROFS: "That file system is read-only: make it writable, or use a copy elsewhere.",
+  ENOSPC: "The disk is full: make room.",
+  EDQUOT: "Your quota is used up: make room.",
+  EEXIST: "Something else has that name: move it away.",
+  ENOTDIR: "A file is where a folder should be: move it away.",
+  EISDIR: "A folder is where a file should be: move it away.",
+};
+
+/** One line for a failure of the environment; null for one of ours, whose stack is worth showing. */
+function explain(error) {
+  if (error instanceof SetupError) return error.message;
+  if (!error?.code || !error.path || !error.syscall) return null;
+  const where = error.message.includes(error.path) ? "" : ` '${error.path}'`;
+  return `${error.message}${where}. ${REMEDIES[error.code] ?? "See to that, then run set-up again."}`;
+}
+
+if (isProgram(import.meta.url)) {
   await reportingFailure(() => setUp(parseSetupArguments(process.argv.slice(2))));
 }

@@ -1,10 +1,9 @@
 /** Builds and runs the C++ tests by CTest; says so where GoogleTest is not installed. */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
 
 import { buildNativeTests } from "./setup/addon.mjs";
-import { say } from "./setup/project.mjs";
+import { isProgram, say } from "./setup/project.mjs";
 import { findCompiler } from "./setup/tools.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
 
@@ -33,7 +32,7 @@ function hasGoogleTest() {
   return spawnSync(compiler.command, ["-E", "-x", "c++", "-"], probe).status === 0;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+if (isProgram(import.meta.url)) {
   await reportingFailure(async () => {
     if (!(await runNativeTests(await setUp()))) process.exitCode = 1;
   });

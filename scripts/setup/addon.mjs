@@ -21,7 +21,8 @@ const INFO = path.join(LIB, "build-info.json");
 export function readBuildInfo() {
   if (!existsSync(ADDON)) return null;
   try {
-    return JSON.parse(readFileSync(INFO, "utf8"));
+    const info = JSON.parse(readFileSync(INFO, "utf8"));
+    return typeof info?.libtorch?.directory === "string" ? info : null;
   } catch {
     return null;
   }

@@ -5,32 +5,24 @@
  */
 import { randomBytes } from "node:crypto";
 import {
+  closeSync,
   existsSync,
-  linkSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readdirSync,
-  readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 
-import { say } from "./project.mjs";
-
-const HEARTBEAT_MS = 5_000;
-/** An owner that cannot be asked (another container, another host) counts as gone after this silence. */
-const SILENCE_MS = 60_000;
-const POLL_MS = 200;
+import { HEARTBEAT_MS, isAlive, selfIdentity, touch, withLock } from "./lock.mjs";
+import { userPath } from "./project.mjs";
 
 /** `BERTCNN_CACHE`, or `bertcnn` in the user's cache folder. */
 export function cacheDirectory(env = process.env) {
-  if (env.BERTCNN_CACHE) return path.resolve(env.BERTCNN_CACHE);
+  if (env.BERTCNN_CACHE) return userPath(env.BERTCNN_CACHE, env);
   const base = env.XDG_CACHE_HOME || path.join(env.HOME || os.homedir(), ".cache");
   return path.join(base, "bertcnn");
 }
@@ -40,17 +32,18 @@ export function cacheDirectory(env = process.env) {
  *
  * @param {string} target
  * @param {(folder: string) => Promise<void>} make fills an empty folder on the same file system
+ * @param {(target: string) => boolean} [isWhole] tells a good folder from one that is to be made anew
  */
-export async function makeOnce(target, make) {
+export async function makeOnce(target, make, isWhole = existsSync) {
   await withLock(`${target}.lock`, async () => {
     removeLeftovers(target);
-    if (existsSync(target)) return;
-    const folder = `${target}.part-${selfIdentity()}-${randomBytes(4).toString("hex")}`;
+    if (isWhole(target)) return;
+    const folder = partOf(target);
     mkdirSync(folder, { recursive: true });
     const beat = setInterval(() => touch(folder), HEARTBEAT_MS);
     try {
       await make(folder);
-      publish(folder, target);
+      publish(folder, target, isWhole);
     } finally {
       clearInterval(beat);
       rmSync(folder, { recursive: true, force: true });
@@ -59,12 +52,45 @@ export async function makeOnce(target, make) {
   });
 }
 
+/** A name beside `target` that tells whose it is. */
+function partOf(target) {
+  return `${target}.part-${selfIdentity()}-${randomBytes(4).toString("hex")}`;
+}
+
 /** Renames a complete folder to its final place; whoever is second keeps what the first put there. */
-function publish(folder, target) {
+function publish(folder, target, isWhole) {
+  // Else a power cut may keep the name and lose what is in the files.
+  flush(folder);
   try {
     renameSync(folder, target);
   } catch (error) {
+    if (isWhole(target)) return;
     if (!existsSync(target)) throw error;
+    const damaged = partOf(target);
+    renameSync(target, damaged);
+    renameSync(folder, target);
+    rmSync(damaged, { recursive: true, force: true });
+  }
+  flushOne(path.dirname(target));
+}
+
+function flush(folder) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const place = path.join(entry.parentPath ?? entry.path, entry.name);
+    if (entry.isFile() || entry.isDirectory()) flushOne(place);
+  }
+  flushOne(folder);
+}
+
+function flushOne(place) {
+  const descriptor = openSync(place, "r");
+  try {
+    fsyncSync(descriptor);
+  } catch (error) {
+    // Some file systems have nothing to flush for a folder.
+    if (error.code !== "EINVAL" && error.code !== "ENOTSUP") throw error;
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -84,123 +110,5 @@ function removeLeftovers(target) {
     } catch (error) {
       if (error.code !== "ENOTEMPTY") throw error;
     }
-  }
-}
-
-/**
- * Runs `action` while holding `file` as a lock. A lock whose owner is gone, killed with no chance to tidy up
- * included, is taken over.
- *
- * @template T
- * @param {string} file
- * @param {() => Promise<T>} action
- * @returns {Promise<T>}
- */
-export async function withLock(file, action) {
-  mkdirSync(path.dirname(file), { recursive: true });
-  let told = false;
-  while (!tryLock(file)) {
-    const owner = readText(file);
-    if (owner === null) continue;
-    if (!isAlive(owner, file)) {
-      takeAway(file, owner);
-      continue;
-    }
-    if (!told) say(`another set-up is at work (${file}); waiting for it`);
-    told = true;
-    await sleep(POLL_MS);
-  }
-  const beat = setInterval(() => touch(file), HEARTBEAT_MS);
-  beat.unref();
-  try {
-    return await action();
-  } finally {
-    clearInterval(beat);
-    if (readText(file) === selfIdentity()) rmSync(file, { force: true });
-  }
-}
-
-function tryLock(file) {
-  // Written aside and linked into place: a lock that can be seen always names its owner.
-  const draft = `${file}.${selfIdentity()}-${randomBytes(4).toString("hex")}`;
-  writeFileSync(draft, selfIdentity());
-  try {
-    linkSync(draft, file);
-    return true;
-  } catch (error) {
-    if (error.code !== "EEXIST") throw error;
-    return false;
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-/**
- * Removes a dead owner's lock. Two waiters may both have seen it dead; the rename tells which of them removes
- * it, and one that caught the other's new lock instead puts that back.
- */
-function takeAway(file, deadOwner) {
-  const aside = `${file}.${randomBytes(4).toString("hex")}.dead`;
-  try {
-    renameSync(file, aside);
-    if (readText(aside) !== deadOwner) linkSync(aside, file);
-  } catch {
-    // Another waiter was faster.
-  }
-  rmSync(aside, { force: true });
-}
-
-/** Names this process among all that may share the cache: boot and PID namespace, PID, start time. */
-export function selfIdentity() {
-  return `${namespace()}-${process.pid}-${startTime(process.pid)}`;
-}
-
-function isAlive(identity, file) {
-  const [space, pid, started] = identity.split("-");
-  if (space === namespace()) return startTime(Number(pid)) === started;
-  try {
-    return Date.now() - statSync(file).mtimeMs < SILENCE_MS;
-  } catch {
-    return false;
-  }
-}
-
-let cachedNamespace;
-function namespace() {
-  if (cachedNamespace) return cachedNamespace;
-  const boot =
-    readText("/proc/sys/kernel/random/boot_id")?.slice(0, 8) ?? os.hostname().replaceAll("-", "_");
-  let inode = "0";
-  try {
-    inode = readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
-  } catch {
-    // No /proc: the host's name and the PID must do.
-  }
-  return (cachedNamespace = `${boot}_${inode}`);
-}
-
-/** In clock ticks since boot, so that a PID that was given out again is not mistaken; null: no such process. */
-function startTime(pid) {
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  // The second field, the program's name, may hold blanks and brackets: count from its last bracket.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? null : fields[19];
-}
-
-function readText(file) {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    return null;
-  }
-}
-
-function touch(file) {
-  try {
-    const now = new Date();
-    utimesSync(file, now, now);
-  } catch {
-    // Removed meanwhile: then nobody needs the sign of life.
   }
 }

@@ -1,11 +1,15 @@
 /** Child processes: quiet while all is well, with a progress line on a terminal and the log's end on failure. */
 import { execFileSync, spawn } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 
+import { sessionBegins, sessionEnds } from "./lock.mjs";
 import { SetupError } from "./project.mjs";
 
 const LINES_SHOWN_ON_FAILURE = 60;
+/** How long a command may take to tidy up after a signal. */
+const GRACE_MS = 5_000;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Standard output of a short command, or null when it is missing or fails. */
 export function output(command, args, options = {}) {
@@ -21,7 +25,8 @@ export function output(command, args, options = {}) {
 }
 
 /**
- * Runs a long command. Asynchronous, so that a lock held meanwhile can show that its owner is alive.
+ * Runs a long command. Asynchronous, so that a lock held meanwhile can show that its owner is alive. A signal that
+ * ends this process ends the command first, with all that it has started.
  *
  * @param {string} command
  * @param {string[]} args
@@ -31,9 +36,21 @@ export function output(command, args, options = {}) {
  */
 export function run(command, args, { what, cwd, env = process.env, log, verbose = false }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-    if (log) mkdirSync(path.dirname(log), { recursive: true });
-    const file = log ? createWriteStream(log) : null;
+    const file = log ? openLog(log) : null;
+    // A session of its own: what it starts can be found, by a signal and by those who wait for our locks.
+    const stdio = ["ignore", "pipe", "pipe"];
+    const child = spawn(command, args, { cwd, env, stdio, detached: true });
+    let failure = null;
+    const giveUp = (error) => {
+      failure ??= error;
+      signalGroup(child.pid, "SIGTERM");
+    };
+    file?.on("error", (error) => giveUp(Object.assign(error, { path: log })));
+    try {
+      if (child.pid) attend(child.pid);
+    } catch (error) {
+      giveUp(error);
+    }
     const progress = progressLine(verbose);
     let stdout = "";
     let tail = "";
@@ -53,6 +70,11 @@ export function run(command, args, { what, cwd, env = process.env, log, verbose 
     child.on("close", (code, signal) => {
       file?.end();
       progress.clear();
+      if (child.pid) leave(child.pid);
+      if (failure) {
+        reject(failure);
+        return;
+      }
       if (code === 0) {
         resolve(stdout);
         return;
@@ -62,6 +84,59 @@ export function run(command, args, { what, cwd, env = process.env, log, verbose 
       reject(new SetupError(`${what} ${how}${log ? `; its whole output is in ${log}` : ""}`));
     });
   });
+}
+
+function openLog(log) {
+  mkdirSync(path.dirname(log), { recursive: true });
+  // Opened at once, so that a place where it can't be fails before anything runs.
+  return createWriteStream(log, { fd: openSync(log, "w") });
+}
+
+/** The commands at work, by the PID of each, which is its group's and session's number too. */
+const running = new Set();
+/** The signal that is to end this process when they have ended. */
+let fatal = null;
+
+function attend(pid) {
+  if (running.size === 0) {
+    for (const signal of SIGNALS) process.on(signal, passOn);
+    process.on("exit", endAll);
+  }
+  running.add(pid);
+  sessionBegins(pid);
+}
+
+function leave(pid) {
+  running.delete(pid);
+  if (running.size === 0) {
+    for (const signal of SIGNALS) process.off(signal, passOn);
+    process.off("exit", endAll);
+    if (fatal) process.kill(process.pid, fatal);
+  }
+  sessionEnds(pid);
+}
+
+function passOn(signal) {
+  // npm repeats what the terminal has sent already.
+  if (fatal) return;
+  fatal = signal;
+  for (const pid of running) signalGroup(pid, signal);
+  setTimeout(() => {
+    for (const pid of running) signalGroup(pid, "SIGKILL");
+    for (const pid of running) leave(pid);
+  }, GRACE_MS).unref();
+}
+
+function endAll() {
+  for (const pid of running) signalGroup(pid, "SIGTERM");
+}
+
+function signalGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended.
+  }
 }
 
 function lastLines(text, count) {
@@ -79,7 +154,7 @@ function progressLine(verbose) {
           .trimEnd()
           .split(/[\r\n]/)
           .at(-1) ?? "";
-      process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+      process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
     },
     clear: () => process.stderr.write("\r\x1b[K"),
   };

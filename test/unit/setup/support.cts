@@ -1,15 +1,23 @@
-import { spawnSync, type SpawnSyncReturns } from "node:child_process";
+import {
+  spawn,
+  spawnSync,
+  type ChildProcessByStdio,
+  type SpawnSyncReturns,
+} from "node:child_process";
 import {
   chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { Readable } from "node:stream";
 
 export const repository = path.resolve(__dirname, "..", "..", "..");
 
@@ -25,6 +33,7 @@ export class Tree {
       "scripts/setup",
       "scripts/setup.mjs",
       "scripts/install.mjs",
+      "scripts/check-skips.mjs",
       "package.json",
     ]) {
       cpSync(path.join(repository, place), path.join(this.root, place), { recursive: true });
@@ -67,9 +76,24 @@ export class Tree {
     return path.join(this.root, name);
   }
 
+  /** A libtorch in the cache as set-up leaves it there; gives its entry. */
+  cachedLibtorch(name: string, version: string, options: { cuda?: boolean } = {}): string {
+    const entry = `cache/libtorch/${name}-${process.arch}`;
+    this.libtorch(`${entry}/torch`, version, options);
+    const folder = path.join(this.root, entry);
+    const found = readdirSync(folder, { recursive: true, withFileTypes: true });
+    const files = found
+      .filter((file) => file.isFile())
+      .map((file) => path.join(file.parentPath, file.name));
+    const sizes = files.map((file) => [path.relative(folder, file), statSync(file).size] as const);
+    this.write(`${entry}/manifest.json`, JSON.stringify({ files: Object.fromEntries(sizes) }));
+    return folder;
+  }
+
   node(args: string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
-    const options = { cwd: this.root, env: { ...this.env, ...env }, encoding: "utf8" as const };
-    return spawnSync(process.execPath, args, options);
+    // The limit ends what would go on for ever.
+    const options = { encoding: "utf8" as const, timeout: 50_000 };
+    return spawnSync(process.execPath, args, { ...options, ...this.#place(env) });
   }
 
   /** Runs the body of a module inside this tree; a set-up failure is reported as set-up does it. */
@@ -78,11 +102,35 @@ export class Tree {
     body: string,
     env: Record<string, string> = {},
   ): SpawnSyncReturns<string> {
+    return this.node(this.#program(imports, body), env);
+  }
+
+  /** The same in the background. */
+  start(
+    imports: string,
+    body: string,
+    env: Record<string, string> = {},
+  ): ChildProcessByStdio<null, Readable, Readable> {
+    return spawn(process.execPath, this.#program(imports, body), {
+      ...this.#place(env),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
+  #program(imports: string, body: string): string[] {
     const text = [
       `import { reportingFailure } from "./scripts/setup.mjs";`,
       imports,
       `await reportingFailure(async () => {${body}});`,
     ];
-    return this.node(["--input-type=module", "-e", text.join("\n")], env);
+    return ["--input-type=module", "-e", text.join("\n")];
   }
+
+  #place(env: Record<string, string>) {
+    return { cwd: this.root, env: { ...this.env, ...env } };
+  }
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
