@@ -1,19 +1,10 @@
 /** Fetches a PyTorch wheel by pip and unpacks the part of it that is a libtorch. */
-import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 
 import { makeOnce } from "./cache.mjs";
+import { describeWheels, isWhole, writeManifest } from "./manifest.mjs";
 import { output, run } from "./process.mjs";
 import { say, SetupError } from "./project.mjs";
 import { requireFetchTools } from "./tools.mjs";
@@ -55,13 +46,13 @@ const NVIDIA_PARTS_FOR_CPU = [
 ];
 
 /**
- * Makes `entry` in the cache, unless it is there.
+ * Makes `entry` in the cache, unless it is there and whole.
  *
  * @param {{ entry: string, version: string, variant: "cpu" | "cuda" }} wanted
  */
 export async function fetchLibtorch({ entry, version, variant }) {
   requireFetchTools();
-  await makeOnce(entry, async (folder) => {
+  const make = async (folder) => {
     const wheels = path.join(folder, "wheels");
     say(`fetching libtorch (torch ${version}) by pip`);
     await download([`torch==${version}`], ["--no-deps"], wheels);
@@ -77,9 +68,29 @@ export async function fetchLibtorch({ entry, version, variant }) {
       const nvidia = wheelsIn(wheels).filter((wheel) => !torch.includes(wheel));
       await unpack(nvidia, folder, variant === "cuda" ? NVIDIA_PARTS : NVIDIA_PARTS_FOR_CPU);
     }
-    await writeManifest(folder, { version, variant }, wheelsIn(wheels));
+    const sources = await describeWheels(wheelsIn(wheels));
     rmSync(wheels, { recursive: true });
-  });
+    writeManifest(folder, { version, variant, wheels: sources });
+  };
+  await makeOnce(entry, make, isWhole);
+}
+
+/**
+ * The releases of PyTorch that pip serves here.
+ *
+ * @returns {string[]} newest first, as pip lists them
+ */
+export function servedVersions() {
+  requireFetchTools();
+  const args = ["-m", "pip", "index", "versions", "torch"];
+  const listed = output("python3", args)?.match(/^Available versions: (.+)$/m)?.[1];
+  if (!listed) {
+    throw new SetupError(
+      "pip does not tell which versions of torch it serves: " +
+        "'python3 -m pip index versions torch' says why (pip 21.2 or later is needed).",
+    );
+  }
+  return listed.split(",").map((version) => version.trim());
 }
 
 /** pip checks each wheel against the checksum of the index that serves it. */
@@ -143,23 +154,4 @@ export function selectNvidia(metadata, variant) {
     .map((requirement) =>
       requirement.replace(/^cuda-toolkit\[[^\]]*\]/, "cuda-toolkit[cudart,cupti]"),
     );
-}
-
-async function writeManifest(folder, wanted, wheels) {
-  const files = [];
-  for (const wheel of wheels) {
-    files.push({
-      name: path.basename(wheel),
-      bytes: statSync(wheel).size,
-      sha256: await sha256(wheel),
-    });
-  }
-  const manifest = { ...wanted, wheels: files };
-  writeFileSync(path.join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-}
-
-async function sha256(file) {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return hash.digest("hex");
 }

@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 import { cacheDirectory } from "./cache.mjs";
-import { fetchLibtorch } from "./fetch.mjs";
+import { fetchLibtorch, servedVersions } from "./fetch.mjs";
+import { isWhole } from "./manifest.mjs";
 import { output } from "./process.mjs";
-import { SetupError } from "./project.mjs";
+import { SetupError, userPath } from "./project.mjs";
+import { atLeast } from "./tools.mjs";
 
 /** Minor versions whose interfaces this library is built and tested with. */
 const OLDEST_MINOR = 11;
@@ -40,7 +42,7 @@ export const PINNED = { cpu: "2.13.0", cuda: "2.14.1" };
  */
 export async function findLibtorch(wish, current, env = process.env) {
   if (wish.version) requireSupported(wish.version, `--libtorch-version ${wish.version}`);
-  if (env.BERTCNN_LIBTORCH) return fromEnvironment(wish, env.BERTCNN_LIBTORCH);
+  if (env.BERTCNN_LIBTORCH) return fromEnvironment(wish, userPath(env.BERTCNN_LIBTORCH, env));
   return (
     fromCurrent(wish, current) ??
     fromCache(wish, env) ??
@@ -68,13 +70,16 @@ function fromEnvironment(wish, folder) {
 /** @returns {Libtorch | null} */
 function fromCurrent(wish, current) {
   const found = current && describeLibtorch(current.directory, current.source);
-  return found && isSupported(found.version) && !misfit(found, wish) ? found : null;
+  if (!found || !isSupported(found.version)) return null;
+  if (found.source === "cache" && !isWhole(path.dirname(found.directory))) return null;
+  return misfit(found, wish) ? null : found;
 }
 
 /** @returns {Libtorch | null} */
 function fromCache(wish, env) {
   const { entry } = cacheEntry(wish, env);
-  return describeLibtorch(entry, "cache");
+  const found = isWhole(entry) ? describeLibtorch(entry, "cache") : null;
+  return found && !misfit(found, wish) ? found : null;
 }
 
 /** @returns {Libtorch | null} */
@@ -125,6 +130,27 @@ export function describeLibtorch(folder, source) {
     return { directory, version, minor, variant, source };
   }
   return null;
+}
+
+/**
+ * The oldest and the newest release that is supported and that pip serves, each in its newest patch.
+ *
+ * @returns {string[]} one where pip serves a single minor version
+ */
+export function oldestAndNewestServed() {
+  const served = servedVersions();
+  const newestOf = new Map();
+  for (const version of served.filter((v) => /^\d+\.\d+\.\d+$/.test(v) && isSupported(v))) {
+    const minor = Number(version.split(".")[1]);
+    const known = newestOf.get(minor);
+    if (!known || atLeast(version, known)) newestOf.set(minor, version);
+  }
+  if (newestOf.size === 0) {
+    throw new SetupError(`pip serves no torch ${SUPPORTED}, only ${served.join(", ")}.`);
+  }
+  const minors = [...newestOf.keys()];
+  const ends = new Set([Math.min(...minors), Math.max(...minors)]);
+  return [...ends].map((minor) => newestOf.get(minor));
 }
 
 /** A wheel says `2.13.0+cpu` in version.py; every libtorch says `2.13.0` in its header. */

@@ -1,10 +1,10 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from "node:fs";
 import path from "node:path";
 
-import { Tree } from "./support.cjs";
+import { Tree, until } from "./support.cjs";
 
 /**
  * A pip that serves what lies in $WHEELS: it notes each call in $CALLS, and with $HANG set it leaves half a file
@@ -21,7 +21,9 @@ folder = args[args.index("-d") + 1]
 if os.environ.get("HANG"):
     half = os.path.join(folder, "torch-half.whl")
     open(half, "w").close()
-    open(os.environ["HANG"], "w").close()
+    with open(os.environ["HANG"] + ".part", "w") as hanging:
+        hanging.write(str(os.getpid()))
+    os.rename(os.environ["HANG"] + ".part", os.environ["HANG"])
     while os.path.exists(half):
         time.sleep(0.05)
     sys.exit()
@@ -77,18 +79,13 @@ function body(variant: string): string {
   return `await fetchLibtorch({ entry: "${ENTRY}", version: "2.13.0", variant: "${variant}" });`;
 }
 
-function fetch(variant = "cpu") {
-  return tree.module(IMPORTS, body(variant), env);
+function fetch(variant = "cpu", extra: Record<string, string> = {}) {
+  return tree.module(IMPORTS, body(variant), { ...env, ...extra });
 }
 
 /** The same in the background. */
 function startFetch(extra: Record<string, string> = {}) {
-  const text = `${IMPORTS}\n${body("cpu")}`;
-  const options = { cwd: tree.root, env: { ...tree.env, ...env, ...extra } };
-  return spawn(process.execPath, ["--input-type=module", "-e", text], {
-    ...options,
-    stdio: "ignore",
-  });
+  return tree.start(IMPORTS, body("cpu"), { ...env, ...extra });
 }
 
 function wheel(name: string, files: Record<string, string>): string {
@@ -143,19 +140,13 @@ function calls(): string[] {
     .split("\n");
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-test("only what building and running need is unpacked, and the wheel's checksum is recorded", () => {
+test("only what building and running need is unpacked; checksum and sizes are recorded", () => {
   const file = torchWheel();
   expect(fetch().stderr).toBe("");
   expect(cached()).toEqual(UNPACKED);
   const bytes = readFileSync(file);
-  const manifest: unknown = JSON.parse(
-    readFileSync(path.join(tree.root, ENTRY, "manifest.json"), "utf8"),
-  );
-  expect(manifest).toEqual({
+  const unpacked = UNPACKED.map((name) => path.relative("entry", name));
+  expect(manifest()).toEqual({
     version: "2.13.0",
     variant: "cpu",
     wheels: [
@@ -165,7 +156,67 @@ test("only what building and running need is unpacked, and the wheel's checksum 
         sha256: createHash("sha256").update(bytes).digest("hex"),
       },
     ],
+    files: Object.fromEntries(
+      unpacked
+        .filter((name) => name !== "manifest.json")
+        .map((name) => [name, TORCH[name as keyof typeof TORCH].length]),
+    ),
   });
+});
+
+function manifest(): unknown {
+  return JSON.parse(readFileSync(path.join(tree.root, ENTRY, "manifest.json"), "utf8"));
+}
+
+test("an entry with an emptied library is fetched anew", () => {
+  torchWheel();
+  fetch();
+  const library = path.join(tree.root, ENTRY, "torch", "lib", "libtorch_cpu.so");
+  truncateSync(library);
+  expect(fetch().stderr).toBe("");
+  expect(calls()).toHaveLength(2);
+  expect(readFileSync(library, "utf8")).toBe("cpu");
+  expect(cached()).toEqual(UNPACKED);
+});
+
+test("an entry that records no sizes is fetched anew", () => {
+  torchWheel();
+  fetch();
+  tree.write(`${ENTRY}/manifest.json`, JSON.stringify({ version: "2.13.0", wheels: [] }));
+  expect(fetch().stderr).toBe("");
+  expect(calls()).toHaveLength(2);
+  expect(manifest()).toHaveProperty("files");
+});
+
+test("a damaged entry stays where pip cannot give another", () => {
+  torchWheel();
+  fetch();
+  truncateSync(path.join(tree.root, ENTRY, "torch", "lib", "libtorch_cpu.so"));
+  expect(fetch("cpu", { WHEELS: tree.bin }).stderr).toContain("pip cannot give torch==2.13.0");
+  expect(cached()).toEqual(UNPACKED);
+});
+
+test("an entry gets its name only when all of it is on the disk", () => {
+  torchWheel();
+  const watch = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const flushed = new Set(), { fsyncSync, renameSync } = fs;
+    fs.fsyncSync = (file) => {
+      flushed.add(fs.fstatSync(file).ino);
+      fsyncSync(file);
+    };
+    fs.renameSync = (from, to) => {
+      if (to.endsWith("/entry")) {
+        const names = ["", ...fs.readdirSync(from, { recursive: true })];
+        const missing = names.filter((name) => !flushed.has(fs.statSync(from + "/" + name).ino));
+        console.log("names:", names.length, "not flushed:", missing.join());
+      }
+      renameSync(from, to);
+    };
+    syncBuiltinESMExports();`;
+  const { stdout } = tree.module(IMPORTS + watch, body("cpu"), env);
+  expect(stdout).toMatch(/^names: \d\d not flushed: $/m);
 });
 
 test("a second call fetches nothing", () => {
@@ -243,6 +294,7 @@ test("a set-up that was killed half way leaves a cache that the next one complet
   await until(() => existsSync(hanging));
   first.kill("SIGKILL");
   await once(first, "exit");
+  process.kill(Number(readFileSync(hanging, "utf8")), "SIGKILL");
   expect(cached().some((name) => name.endsWith(".lock"))).toBe(true);
   expect(cached().some((name) => name.endsWith("torch-half.whl"))).toBe(true);
 

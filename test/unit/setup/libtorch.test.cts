@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync, truncateSync } from "node:fs";
 import path from "node:path";
 
 import { Tree } from "./support.cjs";
@@ -48,14 +49,10 @@ function pythonWithTorch(folder: string): void {
   tree.program("python3", `[ "$1" = -c ] && echo ${folder} && exit 0`, "exit 1");
 }
 
-function cached(entry: string): string {
-  return `cache/libtorch/${entry}-${process.arch}/torch`;
-}
-
 test("BERTCNN_LIBTORCH wins over the one in use, the cache and Python", () => {
   const named = tree.libtorch("named", "2.12.1");
   const used = tree.libtorch("used", "2.13.0");
-  tree.libtorch(cached("2.13.0-cpu"), "2.13.0+cpu");
+  tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu");
   pythonWithTorch(tree.libtorch("python/torch", "2.14.1"));
   const found = find({}, { directory: used, source: "cache" }, { BERTCNN_LIBTORCH: named });
   expect(found).toEqual({
@@ -79,7 +76,7 @@ test("BERTCNN_LIBTORCH may also be the folder above", () => {
 
 test("the libtorch in use is kept while it is there", () => {
   const used = tree.libtorch("used", "2.14.1");
-  tree.libtorch(cached("2.13.0-cpu"), "2.13.0+cpu");
+  tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu");
   expect(find({}, { directory: used, source: "Python" })).toMatchObject({
     directory: used,
     source: "Python",
@@ -91,18 +88,38 @@ test("the cache wins over Python, and Python is asked where the cache is empty",
   const torch = tree.libtorch("python/torch", "2.14.1+cu130", { cuda: true });
   pythonWithTorch(torch);
   expect(find()).toMatchObject({ directory: torch, source: "Python", variant: "cuda" });
-  tree.libtorch(cached("2.13.0-cpu"), "2.13.0+cpu");
+  tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu");
   expect(find()).toMatchObject({ version: "2.13.0+cpu", source: "cache" });
+});
+
+test("a cached libtorch that is damaged is passed over, and so is one in use", () => {
+  const entry = tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu");
+  const current = { directory: path.join(entry, "torch"), source: "cache" };
+  expect(find({}, current).source).toBe("cache");
+  // Its size is right, but the loader does not find what it needs.
+  tree.program("ldd", "printf '\\tlibgone.so => not found\\n'");
+  const nothingElse = "missing: Python 3 with pip";
+  expect(search({}, null, {}).stderr).toContain(nothingElse);
+  rmSync(path.join(tree.bin, "ldd"));
+
+  truncateSync(path.join(entry, "torch", "version.py"), 28);
+  expect(search({}, null, {}).stderr).toContain(nothingElse);
+  expect(search({}, current, {}).stderr).toContain(nothingElse);
+});
+
+test("a cached libtorch without its manifest is passed over", () => {
+  rmSync(path.join(tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu"), "manifest.json"));
+  expect(refusal({})).toContain("missing: Python 3 with pip");
 });
 
 test("what was asked for passes over all that is something else", () => {
   const used = tree.libtorch("used", "2.13.0");
-  tree.libtorch(cached("2.13.0-cpu"), "2.13.0+cpu");
+  tree.cachedLibtorch("2.13.0-cpu", "2.13.0+cpu");
   pythonWithTorch(tree.libtorch("python/torch", "2.12.0"));
-  tree.libtorch(cached("2.11.0-cpu"), "2.11.0+cu130");
+  tree.cachedLibtorch("2.11.0-cpu", "2.11.0+cu130");
   const current = { directory: used, source: "cache" };
   expect(find({ version: "2.11.0" }, current).version).toBe("2.11.0+cu130");
-  tree.libtorch(cached("2.14.1-cuda"), "2.14.1+cu130", { cuda: true });
+  tree.cachedLibtorch("2.14.1-cuda", "2.14.1+cu130", { cuda: true });
   expect(find({ variant: "cuda" }, current)).toMatchObject({
     version: "2.14.1+cu130",
     variant: "cuda",
@@ -162,6 +179,44 @@ test("the cache lies in BERTCNN_CACHE, else XDG_CACHE_HOME, else the home folder
     "/b/bertcnn",
     "/c/.cache/bertcnn",
   ]);
+});
+
+test("a relative folder is meant from where npm was called, if npm has changed to the package", () => {
+  const named = tree.libtorch("project/torch", "2.13.0");
+  const env = { BERTCNN_LIBTORCH: "torch", INIT_CWD: path.join(tree.root, "project") };
+  expect(find({}, null, env).directory).toBe(named);
+  expect(find({}, null, { BERTCNN_LIBTORCH: "project/torch" }).directory).toBe(named);
+
+  const imports = `import { cacheDirectory } from "./scripts/setup/cache.mjs";`;
+  const place = (body: string): string =>
+    tree.module(imports, body, { BERTCNN_CACHE: "c", INIT_CWD: "/called" }).stdout.trim();
+  expect(place(`console.log(cacheDirectory());`)).toBe("/called/c");
+  mkdirSync(path.join(tree.root, "else"));
+  const elsewhere = path.join(tree.root, "else", "c");
+  expect(place(`process.chdir("else"); console.log(cacheDirectory());`)).toBe(elsewhere);
+});
+
+describe("the releases to check against", () => {
+  /** What set-up makes of that listing by pip. */
+  function served(...listing: string[]) {
+    const listed = listing.map((line) => `echo '${line}'`);
+    tree.program("python3", '[ "$4" = versions ] || exit 0', ...listed);
+    const imports = `import { oldestAndNewestServed } from "./scripts/setup/libtorch.mjs";`;
+    return tree.module(imports, "console.log(oldestAndNewestServed().join());");
+  }
+
+  test("are the newest patches of the oldest and the newest supported that pip serves", () => {
+    const all = "2.15.0, 2.14.2, 2.14.10, 2.13.0, 2.11.1, 2.11.0, 2.10.0, 1.13.1";
+    expect(served("torch (2.15.0)", `Available versions: ${all}`).stdout).toBe("2.11.1,2.14.10\n");
+    expect(served("Available versions: 2.13.0, 2.13.1").stdout).toBe("2.13.1\n");
+  });
+
+  test("are not guessed when pip tells none that is supported, or none at all", () => {
+    expect(served("Available versions: 2.10.0").stderr).toBe(
+      "bertcnn: pip serves no torch 2.11 to 2.14, only 2.10.0.\n",
+    );
+    expect(served().stderr).toContain("pip does not tell which versions of torch it serves");
+  });
 });
 
 test("of CUDA's packages the CPU needs two, CUDA all but Python's", () => {
