@@ -94,8 +94,9 @@ std::vector<std::pair<int64_t, AddedToken>> SpecialTokens::decoder_tokens() cons
 
 /// added_tokens.json maps tokens to ids.
 std::vector<std::pair<int64_t, AddedToken>> SpecialTokens::older_tokens() const {
-  std::vector<std::string> named_tokens;
-  for (const auto& [name, usual] : kNamed) named_tokens.push_back(named(name, usual).content);
+  std::array<std::string, kNamed.size()> named_tokens;
+  std::transform(kNamed.begin(), kNamed.end(), named_tokens.begin(),
+                 [&](const auto& entry) { return named(entry.first, entry.second).content; });
   std::vector<std::pair<int64_t, AddedToken>> tokens;
   for (const auto& [content, id] : added_.value().as_object()) {
     AddedToken token;
