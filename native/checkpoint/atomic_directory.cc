@@ -64,27 +64,6 @@ std::vector<std::string> make_folders(const fs::path& path) {
   return made;
 }
 
-/// Makes a new folder in `parent`; "" with errno where that fails.
-std::string make_staging(const std::string& parent) {
-  while (true) {
-    std::string path = parent + "/" + temporary_name();
-    if (::mkdir(path.c_str(), 0777) == 0) {
-      return path;
-    }
-    if (errno != EEXIST) {
-      return "";
-    }
-  }
-}
-
-/// A mount point cannot be renamed, and nothing can be renamed across it.
-bool on_same_device(const std::string& a, const std::string& b) {
-  struct stat status_a {};
-  struct stat status_b {};
-  return ::stat(a.c_str(), &status_a) == 0 && ::stat(b.c_str(), &status_b) == 0 &&
-         status_a.st_dev == status_b.st_dev;
-}
-
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -96,15 +75,6 @@ std::vector<std::string> names_in(const std::string& folder) {
     fail_saving(folder, error);
   }
   return names;
-}
-
-void sync_file(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = descriptor >= 0 && ::fsync(descriptor) == 0;
-  if (!good) {
-    fail_io("write", path);
-  }
-  ::close(descriptor);
 }
 
 /// Replaces files one at a time and remembers how to undo it.
@@ -174,21 +144,51 @@ AtomicDirectory::AtomicDirectory(const std::string& target) : target_(resolve_li
       fail("ERR_IO", "cannot write the directory ", target, ": ",
            error ? error.message() : "it is there and not a directory");
     }
-    if (on_same_device(target_, parent_of(target_))) {
-      staging_ = make_staging(parent_of(target_));
-    }
-    if (staging_.empty()) {
-      staging_ = make_staging(target_);  // its parent may be read-only, or another file system
+    remove_abandoned(target_);
+    // Nothing can be renamed into a mount point from outside. And its parent may be read-only.
+    if (is_mount_point(target_) || !make_staging(parent_of(target_))) {
+      make_staging(target_);
     }
   } else {
     made_parents_ = make_folders(parent_of(target_));
-    staging_ = make_staging(parent_of(target_));
+    make_staging(parent_of(target_));
   }
   if (staging_.empty()) {
     const int reason = errno;
     remove_folders(made_parents_);
     errno = reason;
     fail_io("write the directory", target);
+  }
+}
+
+/// Makes a new folder in `parent`; false with errno where that fails.
+bool AtomicDirectory::make_staging(const std::string& parent) {
+  remove_abandoned(parent);
+  while (true) {
+    const std::string path = parent + "/" + temporary_name();
+    if (::mkdir(path.c_str(), 0777) != 0) {
+      if (errno == EEXIST) {
+        continue;
+      }
+      return false;
+    }
+    // What it got is what a new directory gets; only making one shows the process's mask unchanged.
+    struct stat status {};
+    ::lstat(path.c_str(), &status);
+    ::chmod(path.c_str(), S_IRWXU);
+    open_staging_ =
+        Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!open_staging_.is_open() && errno != ENOENT) {
+      const int reason = errno;
+      ::rmdir(path.c_str());
+      errno = reason;
+      return false;
+    }
+    if (open_staging_.is_open() && claim(open_staging_.get(), path)) {
+      new_mode_ = status.st_mode & 07777;
+      staging_ = path;
+      return true;
+    }
   }
 }
 
@@ -213,17 +213,29 @@ void AtomicDirectory::write(std::string_view name, std::string_view contents) co
   file.commit();
 }
 
+/// Flushes a file, with the permissions of the one that it is to replace.
+void AtomicDirectory::finish_file(const std::string& name) const {
+  const std::string path = staging_ + "/" + name;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) {
+    fail_io("write", path);
+  }
+  struct stat old {};
+  if (::stat((target_ + "/" + name).c_str(), &old) == 0 && S_ISREG(old.st_mode)) {
+    static_cast<void>(keep_permissions(file.get(), old));  // as far as is allowed
+  }
+  if (::fsync(file.get()) != 0) {
+    fail_io("write", path);
+  }
+}
+
 void AtomicDirectory::commit() {
   const std::vector<std::string> names = names_in(staging_);
   for (const std::string& name : names) {
-    sync_file(staging_ + "/" + name);
+    finish_file(name);
   }
   sync_folder(staging_);
-  if (!exists(target_)) {
-    if (::rename(staging_.c_str(), target_.c_str()) != 0) {
-      fail_io("write the directory", target_);
-    }
-  } else if (!exchange(names)) {
+  if (!appear() && !exchange(names)) {
     replace_files(names);
     sync_folder(target_);
   }
@@ -231,6 +243,21 @@ void AtomicDirectory::commit() {
   made_parents_.clear();
   std::error_code ignored;  // what is left there is the old directory, or nothing
   fs::remove_all(std::exchange(staging_, ""), ignored);
+}
+
+/// Puts the staging folder in the place of a target that is not there. False where one is.
+bool AtomicDirectory::appear() const {
+  if (exists(target_)) {
+    return false;
+  }
+  static_cast<void>(::fchmod(open_staging_.get(), new_mode_));
+  if (::rename(staging_.c_str(), target_.c_str()) == 0) {
+    return true;
+  }
+  if (errno != ENOTEMPTY && errno != EEXIST) {  // another save made it meanwhile
+    fail_io("write the directory", target_);
+  }
+  return false;
 }
 
 /// False, with the staging folder as before, where that is not possible or would do harm.
@@ -254,8 +281,9 @@ bool AtomicDirectory::exchange(const std::vector<std::string>& names) const {
   }
   struct stat status {};
   good = good && ::stat(target_.c_str(), &status) == 0 &&
-         ::chmod(staging_.c_str(), status.st_mode & 07777) == 0 &&
-         exchange_paths(staging_, target_);
+         keep_permissions(open_staging_.get(), status) && exchange_paths(staging_, target_);
+  // Of what is to be removed, the old directory or the staging folder as it was.
+  static_cast<void>(::chmod(staging_.c_str(), S_IRWXU));
   if (!good) {
     for (const std::string& link : linked) {
       fs::remove(link, error);

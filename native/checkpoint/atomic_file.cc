@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "checkpoint/describe.h"
@@ -17,46 +18,50 @@ namespace {
 
 constexpr size_t buffer_size = size_t{1} << 16;
 
-/// The permissions of the file that is replaced, or those of a new one.
-mode_t permissions_for(const std::string& target) {
+/// The file that is replaced, if there is one.
+std::optional<struct stat> file_at(const std::string& target) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) {
     if (errno == ENOENT) {
-      return 0;
+      return std::nullopt;
     }
     fail_io("write", target);
   }
   if (!S_ISREG(status.st_mode)) {
     fail("ERR_IO", "cannot write ", target, ": it is there and not a regular file");
   }
-  return status.st_mode & 07777;
+  return status;
 }
 
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& target) : target_(resolve_links(target)) {
-  const mode_t permissions = permissions_for(target_);
-  const std::string folder = parent_of(target_);
-  do {
-    temporary_ = folder + "/" + temporary_name();
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) {
-    temporary_.clear();
-    fail_io("write", target_);
-  }
-  if (permissions != 0) {
-    // Where the file belongs to somebody else this may fail; the new file's own permissions do
-    // then.
-    static_cast<void>(::fchmod(descriptor_, permissions));
+  const std::optional<struct stat> old = file_at(target_);
+  remove_abandoned(parent_of(target_));
+  open_temporary(old ? 0600 : 0666);
+  if (old) {
+    static_cast<void>(keep_permissions(descriptor_.get(), *old));  // as far as is allowed
   }
   pending_.reserve(buffer_size);
 }
 
-AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
+void AtomicFile::open_temporary(mode_t permissions) {
+  const std::string folder = parent_of(target_);
+  while (true) {
+    std::string path = folder + "/" + temporary_name();
+    descriptor_ =
+        Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions));
+    if (!descriptor_.is_open() && errno != EEXIST) {
+      fail_io("write", target_);
+    }
+    if (descriptor_.is_open() && claim(descriptor_.get(), path)) {
+      temporary_ = std::move(path);
+      return;
+    }
   }
+}
+
+AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) {
     ::unlink(temporary_.c_str());
   }
@@ -85,7 +90,7 @@ void AtomicFile::write_through(std::span<const std::byte> bytes) const {
   constexpr size_t largest_call = size_t{1} << 30;  // Linux writes no more than 2^31 at once
   while (!bytes.empty()) {
     const ssize_t written =
-        ::write(descriptor_, bytes.data(), std::min(bytes.size(), largest_call));
+        ::write(descriptor_.get(), bytes.data(), std::min(bytes.size(), largest_call));
     if (written < 0 && errno != EINTR) {
       fail_io("write", target_);
     }
@@ -95,11 +100,12 @@ void AtomicFile::write_through(std::span<const std::byte> bytes) const {
 
 void AtomicFile::commit() {
   flush();
-  if (::fsync(descriptor_) != 0 || ::close(std::exchange(descriptor_, -1)) != 0 ||
-      ::rename(temporary_.c_str(), target_.c_str()) != 0) {
+  // Renamed while open, since closing ends the claim.
+  if (::fsync(descriptor_.get()) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
     fail_io("write", target_);
   }
   temporary_.clear();
+  descriptor_ = Descriptor();
   sync_folder(parent_of(target_));
 }
 

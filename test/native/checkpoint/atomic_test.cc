@@ -1,15 +1,22 @@
 // Atomic files and directories.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <barrier>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "checkpoint/atomic_directory.h"
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/staging.h"
 #include "checkpoint/test_files.h"
 
 namespace bertcnn::checkpoint {
@@ -28,6 +35,12 @@ mode_t mode_of(const std::string& path) {
   struct stat status {};
   EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
   return status.st_mode & 07777;
+}
+
+mode_t process_mask() {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return mask;
 }
 
 ino_t inode_of(const std::string& path) {
@@ -80,10 +93,8 @@ TEST(AtomicFile, KeepsThePermissionsOfTheFileThatItReplaces) {
   fs::permissions(folder / "file", fs::perms::owner_read | fs::perms::owner_write);
   write_atomically(folder / "file", "new");
   EXPECT_EQ(mode_of(folder / "file"), 0600U);
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
   write_atomically(folder / "other", "new");
-  EXPECT_EQ(mode_of(folder / "other"), 0666U & ~mask);
+  EXPECT_EQ(mode_of(folder / "other"), 0666U & ~process_mask());
 }
 
 TEST(AtomicFile, ReplacesWhatALinkPointsTo) {
@@ -253,6 +264,170 @@ TEST(AtomicDirectory, TakesPlainNamesOnly) {
   }
 }
 
+TEST(AtomicDirectory, NobodyElseCanReadItBeforeItIsThere) {
+  const TemporaryFolder folder;
+  AtomicDirectory directory(folder / "model");
+  directory.write("config.json", "{}");
+  EXPECT_EQ(mode_of(fs::path(directory.path("config.json")).parent_path()), 0700U);
+  directory.commit();
+  EXPECT_EQ(mode_of(folder / "model"), 0777U & ~process_mask());
+  EXPECT_EQ(mode_of(folder / "model/config.json"), 0666U & ~process_mask());
+}
+
+TEST(AtomicDirectory, FilesThatAreReplacedKeepTheirPermissions) {
+  const TemporaryFolder folder;
+  for (const std::string model : {"model", "model with a folder"}) {
+    fs::create_directory(folder / model);
+    write_bytes(folder / (model + "/weights"), "old");
+    fs::permissions(folder / (model + "/weights"), static_cast<fs::perms>(0600));
+  }
+  fs::create_directory(folder / "model with a folder/inside");
+  for (const std::string model : {"model", "model with a folder"}) {
+    AtomicDirectory directory(folder / model);
+    directory.write("weights", "new");
+    directory.write("config.json", "{}");
+    directory.commit();
+    EXPECT_EQ(read_bytes(folder / (model + "/weights")), "new");
+    EXPECT_EQ(mode_of(folder / (model + "/weights")), 0600U) << model;
+    EXPECT_EQ(mode_of(folder / (model + "/config.json")), 0666U & ~process_mask()) << model;
+  }
+}
+
+TEST(AtomicDirectory, WhatItReplacesKeepsItsOwner) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only the superuser may give files away";
+  }
+  constexpr uid_t nobody = 65534;
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "model");
+  write_bytes(folder / "model/weights", "old");
+  write_bytes(folder / "file", "old");
+  for (const char* const name : {"model", "model/weights", "file"}) {
+    ASSERT_EQ(::chown((folder / name).c_str(), nobody, nobody), 0);
+  }
+  AtomicDirectory directory(folder / "model");
+  directory.write("weights", "new");
+  directory.commit();
+  write_atomically(folder / "file", "new");
+  for (const char* const name : {"model", "model/weights", "file"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((folder / name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, nobody) << name;
+    EXPECT_EQ(status.st_gid, nobody) << name;
+  }
+}
+
+/// The exit status of a child process that runs `action` and ends as a killed one does: without
+/// destructors. 99 where `action` throws.
+int status_of_child(const std::function<int()>& action) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      ::_exit(action());
+    } catch (const std::exception&) {
+      ::_exit(99);
+    }
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(AtomicDirectory, TheNextOneRemovesWhatAKilledProcessLeft) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "model");
+  EXPECT_EQ(status_of_child([&]() -> int {
+              AtomicDirectory beside(folder / "model");
+              beside.write("weights", "half");
+              const AtomicDirectory inside(folder / "model/absent");
+              AtomicFile file(folder / "file");
+              file.write("half");
+              ::_exit(0);
+            }),
+            0);
+  EXPECT_EQ(folder.names().size(), 3U);
+  AtomicDirectory directory(folder / "model");
+  directory.write("config.json", "{}");
+  directory.commit();
+  EXPECT_EQ(folder.names(), Names{"model"});
+  EXPECT_EQ(folder.names("model"), Names{"config.json"});
+}
+
+TEST(AtomicDirectory, WhatALivingProcessWritesIsLeftAlone) {
+  const TemporaryFolder folder;
+  AtomicDirectory directory(folder / "model");
+  directory.write("config.json", "{}");
+  AtomicFile file(folder / "file");
+  file.write("text");
+  EXPECT_EQ(status_of_child([&] {
+              write_atomically(folder / "other file", "text");
+              AtomicDirectory other(folder / "other");
+              other.commit();
+              return 0;
+            }),
+            0);
+  directory.commit();
+  file.commit();
+  EXPECT_EQ(folder.names(), (Names{"file", "model", "other", "other file"}));
+  EXPECT_EQ(folder.names("model"), Names{"config.json"});
+}
+
+TEST(AtomicDirectory, SavesThatRaceToMakeADirectoryAllSucceed) {
+  const TemporaryFolder folder;
+  for (int round = 0; round < 50; ++round) {
+    const std::string target = folder / std::to_string(round);
+    std::barrier start(2);
+    std::array<std::string, 2> errors;
+    const auto save = [&](std::string& error) {
+      AtomicDirectory directory(target);
+      directory.write("config.json", "{}");
+      start.arrive_and_wait();
+      error = error_of([&] { directory.commit(); });
+    };
+    std::thread other([&] { save(errors[0]); });
+    save(errors[1]);
+    other.join();
+    ASSERT_EQ(errors, (std::array<std::string, 2>{})) << round;
+    ASSERT_EQ(read_bytes(target + "/config.json"), "{}");
+  }
+  EXPECT_EQ(folder.names().size(), 50U);
+}
+
+TEST(AtomicDirectory, AFolderMountedFromElsewhereIsWritten) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "real");
+  fs::create_directory(folder / "model");
+  write_bytes(folder / "real/config.json", "old");
+  constexpr int not_allowed = 77;
+  const int status = status_of_child([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount((folder / "real").c_str(), (folder / "model").c_str(), nullptr, MS_BIND, nullptr) !=
+            0) {
+      return not_allowed;
+    }
+    AtomicDirectory directory(folder / "model");
+    directory.write("config.json", "new");
+    directory.write("weights", "w");
+    directory.commit();
+    return is_mount_point(folder / "model") ? 0 : 1;
+  });
+  if (status == not_allowed) {
+    GTEST_SKIP() << "this process may not mount anything";
+  }
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(folder.names(), (Names{"model", "real"}));
+  EXPECT_EQ(folder.names("real"), (Names{"config.json", "weights"}));
+  EXPECT_EQ(read_bytes(folder / "real/config.json"), "new");
+}
+
+TEST(AtomicDirectory, KnowsMountPoints) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(is_mount_point("/"));
+  EXPECT_TRUE(is_mount_point("/proc"));
+  EXPECT_FALSE(is_mount_point(folder.path()));
+}
+
 /// What `action` gives when it runs as a user who may write only what everybody may. The superuser
 /// may write anything, so where that one runs the tests, a child process gives up its rights first.
 bool holds_without_rights(const std::function<bool()>& action) {
@@ -272,6 +447,24 @@ bool holds_without_rights(const std::function<bool()>& action) {
   }
   int status = 0;
   return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(AtomicDirectory, ADirectoryWithoutWritePermissionLeavesNothingBehind) {
+  const TemporaryFolder folder;
+  fs::permissions(folder.path(), fs::perms::all);
+  EXPECT_TRUE(holds_without_rights([&] {
+    fs::create_directory(folder / "model");
+    write_bytes(folder / "model/config.json", "old");
+    fs::permissions(folder / "model", static_cast<fs::perms>(0555));
+    AtomicDirectory directory(folder / "model");
+    directory.write("config.json", "new");
+    directory.commit();
+    return true;
+  }));
+  EXPECT_EQ(folder.names(), Names{"model"});
+  EXPECT_EQ(mode_of(folder / "model"), 0555U);
+  EXPECT_EQ(read_bytes(folder / "model/config.json"), "new");
+  fs::permissions(folder / "model", fs::perms::owner_all);
 }
 
 class ReadOnlyFolder : public ::testing::Test {
@@ -300,6 +493,21 @@ TEST_F(ReadOnlyFolder, ADirectoryInItIsWrittenWithoutAStagingFolderBesideIt) {
   }));
   EXPECT_EQ(folder().names("open"), (Names{"config.json", "vocab.txt"}));
   EXPECT_EQ(read_bytes(folder() / "open/config.json"), "new");
+}
+
+TEST_F(ReadOnlyFolder, ADirectoryOfSomebodyElseKeepsItsIdentity) {
+  fs::permissions(folder().path(), fs::perms::all);
+  const ino_t identity = inode_of(folder() / "open");
+  EXPECT_TRUE(holds_without_rights([&] {
+    AtomicDirectory directory(folder() / "open");
+    directory.write("config.json", "new");
+    directory.commit();
+    return true;
+  }));
+  EXPECT_EQ(read_bytes(folder() / "open/config.json"), "new");
+  if (::geteuid() == 0) {
+    EXPECT_EQ(inode_of(folder() / "open"), identity);
+  }
 }
 
 TEST_F(ReadOnlyFolder, NothingNewIsMadeInIt) {
