@@ -8,9 +8,9 @@ it, loads it again.
 
   --model DIR          a BERT checkpoint (default: the MiniLM encoder, fetched into the cache)
   --data FILE          lines of id, rating and text between tabs (default: movie reviews, fetched likewise)
-  --epochs N           passes over the training sentences (default: 4)
+  --epochs N           passes over the training sentences (default: 5)
   --batch N            sentences in a training step (default: 32)
-  --learning-rate X    of the convolutions and the classifier (default: 1e-3)
+  --learning-rate X    of the convolutions and the classifier (default: 5e-4)
   --seed N             of the split, the order, the new weights and the dropout (default: 0)
   --limit N            take only N sentences of the data, drawn by the seed (default: all)
   --out DIR            keep the trained model there (default: a temporary folder, removed at the end)
@@ -42,9 +42,9 @@ export function readOptions(args) {
     options: {
       model: { type: "string" },
       data: { type: "string" },
-      epochs: { type: "string", default: "4" },
+      epochs: { type: "string", default: "5" },
       batch: { type: "string", default: "32" },
-      "learning-rate": { type: "string", default: "1e-3" },
+      "learning-rate": { type: "string", default: "5e-4" },
       seed: { type: "string", default: "0" },
       limit: { type: "string" },
       out: { type: "string" },
