@@ -9,8 +9,6 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -24,6 +22,7 @@
 #include "model/bert_cnn.h"
 #include "model/device.h"
 #include "model/weights.h"
+#include "read_file.h"
 #include "text/tokenizer.h"
 #include "training/targets.h"
 #include "training/trainer.h"
@@ -31,6 +30,9 @@
 namespace bertcnn::engine {
 
 namespace fs = std::filesystem;
+
+/// Bytes of config.json: room for 100,000 labels. Parsed it takes 30 times as much.
+constexpr size_t kLargestConfig = 8 << 20;
 
 struct ModelCompute::State {
   State(model::BertCnnConfig config, at::Device device, at::Generator model_generator)
@@ -61,12 +63,6 @@ auto translating_errors(Work&& work) {
     const bool memory = message.find("can't allocate memory") != std::string::npos;
     fail(memory ? "ERR_OUT_OF_MEMORY" : "ERR_INTERNAL", message);
   }
-}
-
-std::string read_file(const fs::path& path, const char* hint) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("ERR_FILE_NOT_FOUND", "Could not open '", path.string(), "'. ", hint);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 model::ConfigOverrides overrides_of(const LoadOptions& options) {
@@ -204,8 +200,8 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     model::use_threads(options.threads.value_or(0));
     const fs::path directory = options.directory;
     const std::string config_path = (directory / "config.json").string();
-    const json::Value config_json = json::parse(
-        read_file(config_path, "Expected a directory with BERT's config.json."), config_path);
+    const json::Value config_json =
+        json::parse(read_regular_file(config_path, kLargestConfig), config_path);
     const auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
     const auto matching = config.has_head ? model::Matching::whole : model::Matching::encoder;
     const auto source = checkpoint::Checkpoint::open(options.directory);
