@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <numeric>
 #include <system_error>
@@ -55,7 +56,7 @@ bool is_safetensors(std::span<const std::byte> bytes) {
   fail("ERR_CHECKPOINT_FORMAT", file.path(), ": ", reason);
 }
 
-Contents read_file(MappedFile file) {
+Contents read_format(MappedFile file) {
   const std::span<const std::byte> bytes = file.bytes();
   // The second is the end record, all that an archive without entries has.
   if (starts_with(bytes, "PK\x03\x04") || starts_with(bytes, "PK\x05\x06")) {
@@ -65,6 +66,21 @@ Contents read_file(MappedFile file) {
     return read_safetensors(std::move(file));
   }
   refuse_format(file);
+}
+
+Contents read_file(MappedFile file) {
+  Contents contents = read_format(std::move(file));
+  const MappedFile& source = contents.files.front();
+  const std::byte* const first = source.bytes().data();
+  for (Tensor& tensor : contents.tensors) {
+    const std::less<> before;  // for pointers into different arrays, too
+    const std::byte* const start = tensor.bytes.data();
+    if (!before(start, first) && before(start, first + source.bytes().size())) {
+      tensor.file = source.open_file();
+      tensor.offset = static_cast<uint64_t>(start - first);
+    }
+  }
+  return contents;
 }
 
 template <typename Element>

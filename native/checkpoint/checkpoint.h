@@ -18,9 +18,9 @@ struct Contents;
 /// buffers for tensors that a file does not hold contiguously) behind its tensors, so a Tensor's
 /// bytes are valid as long as the Checkpoint lives, wherever it is moved.
 ///
-/// A mapped file that another process truncates raises SIGBUS on the next touch; one that it
-/// overwrites changes under the reader. So copy what is needed and let the Checkpoint go; writers
-/// should replace files by renaming, as ours do.
+/// Touching `bytes` of a mapped file that another process has cut short raises SIGBUS, and one that
+/// it overwrites changes under the reader; `copy_as_float32` reads instead. So copy what is needed
+/// and let the Checkpoint go; writers should replace files by renaming, as ours do.
 class Checkpoint {
  public:
   /// Opens a file, told apart by its content and not by its ending: safetensors, or what
@@ -56,7 +56,8 @@ class Checkpoint {
 };
 
 /// Writes `tensor` to `out` (`numel()` values) as float32. float16 and bfloat16 are widened
-/// exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
+/// exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`. `ERR_IO` where
+/// the tensor's file can no longer be read to its end.
 void copy_as_float32(const Tensor& tensor, float* out);
 
 /// Writes a safetensors file, atomically: `file` appears complete or stays as it was. transformers

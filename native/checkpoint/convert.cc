@@ -1,9 +1,13 @@
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/describe.h"
+#include "checkpoint/mapped_file.h"
 #include "error.h"
 
 namespace bertcnn::checkpoint {
@@ -35,14 +39,43 @@ float round_float64(double number) {
   return static_cast<float>(number);
 }
 
+/// Hands `use` the bytes in pieces of whole elements. Those of a file are read, not looked at where
+/// they are mapped: should somebody cut the file short, that is an error and not the process's end.
+template <typename Use>
+void for_each_piece(const Tensor& tensor, Use&& use) {
+  if (tensor.file == nullptr) {
+    use(tensor.bytes);
+    return;
+  }
+  constexpr size_t longest_piece = size_t{1} << 20;
+  std::vector<std::byte> buffer(std::min(longest_piece, tensor.bytes.size()));
+  for (size_t done = 0; done < tensor.bytes.size();) {
+    const auto piece = std::span(buffer).first(std::min(buffer.size(), tensor.bytes.size() - done));
+    read_at(*tensor.file, tensor.offset + done, piece);
+    use(std::span<const std::byte>(piece));
+    done += piece.size();
+  }
+}
+
 template <typename Stored, float (*convert)(Stored)>
 void convert_all(const Tensor& tensor, float* out) {
-  const std::byte* const bytes = tensor.bytes.data();
-  const auto count = static_cast<size_t>(tensor.numel());
-  for (size_t i = 0; i < count; ++i) {
-    Stored stored;  // the bytes may not be aligned
-    std::memcpy(&stored, bytes + i * sizeof(Stored), sizeof(Stored));
-    out[i] = convert(stored);
+  for_each_piece(tensor, [&](std::span<const std::byte> bytes) {
+    const size_t count = bytes.size() / sizeof(Stored);
+    for (size_t i = 0; i < count; ++i) {
+      Stored stored;  // the bytes may not be aligned
+      std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));
+      out[i] = convert(stored);
+    }
+    out += count;
+  });
+}
+
+void copy_all(const Tensor& tensor, float* out) {
+  if (tensor.file != nullptr) {
+    const auto count = static_cast<size_t>(tensor.numel());
+    read_at(*tensor.file, tensor.offset, std::as_writable_bytes(std::span(out, count)));
+  } else if (!tensor.bytes.empty()) {
+    std::memcpy(out, tensor.bytes.data(), tensor.bytes.size());
   }
 }
 
@@ -51,10 +84,7 @@ void convert_all(const Tensor& tensor, float* out) {
 void copy_as_float32(const Tensor& tensor, float* out) {
   switch (tensor.dtype) {
     case DType::float32:
-      if (!tensor.bytes.empty()) {
-        std::memcpy(out, tensor.bytes.data(), tensor.bytes.size());
-      }
-      return;
+      return copy_all(tensor, out);
     case DType::float16:
       return convert_all<uint16_t, widen_float16>(tensor, out);
     case DType::bfloat16:

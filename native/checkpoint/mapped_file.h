@@ -2,10 +2,23 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
+#include "descriptor.h"
+
 namespace bertcnn::checkpoint {
+
+struct OpenFile {
+  std::string path;
+  Descriptor descriptor;
+};
+
+/// Fills `to` with the bytes from `offset` on. Unlike a look at the map, it does not end the
+/// process where the file has been cut short. Errors: `ERR_IO`.
+void read_at(const OpenFile& file, uint64_t offset, std::span<std::byte> to);
 
 /// A regular file, mapped for reading. Where its bytes lie does not change when the object is
 /// moved.
@@ -21,11 +34,13 @@ class MappedFile {
 
   const std::string& path() const { return path_; }
   std::span<const std::byte> bytes() const { return bytes_; }
+  /// Null where somebody else keeps the bytes.
+  const std::shared_ptr<const OpenFile>& open_file() const { return open_; }
 
  private:
   std::string path_;
   std::span<const std::byte> bytes_;
-  bool mapped_ = true;
+  std::shared_ptr<const OpenFile> open_;
 };
 
 }  // namespace bertcnn::checkpoint

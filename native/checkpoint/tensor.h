@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,8 @@ bool is_floating_point(DType dtype);
 /// A file whose tensors have more is refused (PyTorch's own limit).
 inline constexpr size_t most_dimensions = 64;
 
+struct OpenFile;
+
 /// One named array. It does not own its bytes: a Checkpoint, or whoever made the tensor, does.
 struct Tensor {
   std::string name;
@@ -33,6 +36,9 @@ struct Tensor {
   /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them. A file decides where
   /// they start, so they may not be aligned to the element: copy, do not cast.
   std::span<const std::byte> bytes;
+  /// The file that `bytes` are mapped from, if they are, and where they start in it.
+  std::shared_ptr<const OpenFile> file = nullptr;
+  uint64_t offset = 0;
 
   /// The number of elements, by the bytes: the product of `shape`, 1 for a scalar.
   int64_t numel() const;

@@ -1,6 +1,9 @@
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "checkpoint/test_files.h"
@@ -109,6 +112,34 @@ TEST(ByteCount, KnowsWhatAShapeTakesAndNoticesOverflow) {
   EXPECT_EQ(count({int64_t{1} << 62}), std::nullopt);
   EXPECT_EQ(count({-1}), std::nullopt);
   EXPECT_EQ(count({-1, 0}), std::nullopt);
+}
+
+TEST(CopyAsFloat32, ReadsAFileInPiecesAndReportsThatItWasCutShort) {
+  const std::vector<uint16_t> patterns(3'000'000, 0x3C00);  // ones, 6 MB
+  const std::vector<float> singles(100'000, 1);
+  const std::vector<Tensor> written = {
+      {"half", DType::float16, {3'000'000}, std::as_bytes(std::span(patterns))},
+      {"single", DType::float32, {100'000}, std::as_bytes(std::span(singles))}};
+  const TemporaryFolder folder;
+  write_safetensors(folder / "a.safetensors", written, {});
+  write_pytorch(folder / "b.pt", written);
+  for (const char* const name : {"a.safetensors", "b.pt"}) {
+    const std::string path = folder / name;
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    for (const Tensor& tensor : written) {
+      std::vector<float> out(static_cast<size_t>(tensor.numel()));
+      const Tensor& stored = tensor_of(checkpoint, tensor.name);
+      copy_as_float32(stored, out.data());
+      EXPECT_EQ(out, std::vector<float>(out.size(), 1)) << path << ' ' << tensor.name;
+    }
+    // As another process may: a look at the map would now end this one.
+    std::filesystem::resize_file(path, 100);
+    for (const Tensor& tensor : checkpoint.tensors()) {
+      std::vector<float> out(static_cast<size_t>(tensor.numel()));
+      EXPECT_EQ(error_of([&] { copy_as_float32(tensor, out.data()); }),
+                "ERR_IO: cannot read " + path + ": it was cut short meanwhile");
+    }
+  }
 }
 
 }  // namespace
