@@ -335,9 +335,9 @@ std::string text_opcodes(const std::string& text) {
 }
 
 std::string tensor_opcodes(const std::string& lengths) {
-  return "ctorch._utils\n_rebuild_tensor\n((" + text_opcodes("storage") +
-         "ctorch\nFloatStorage\n" + text_opcodes("0") + text_opcodes("cpu") + "K\x01tQ" +
-         std::string("K\0", 2) + lengths + lengths + "tR";
+  return "ctorch._utils\n_rebuild_tensor\n((" + text_opcodes("storage") + "ctorch\nFloatStorage\n" +
+         text_opcodes("0") + text_opcodes("cpu") + "K\x01tQ" + std::string("K\0", 2) + lengths +
+         lengths + "tR";
 }
 
 std::string error_of_pickle(const std::string& opcodes) {
