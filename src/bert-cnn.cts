@@ -304,7 +304,8 @@ export class BertCnn {
 
   /**
    * Replaces the weights by those of a `.safetensors`, `.pt` or `.bin` file, for example a state dict that
-   * `torch.save` wrote.
+   * `torch.save` wrote. To replace a file that a process may be reading, rename another over it: one that is
+   * changed in place can end the process.
    *
    * @param file - path of the file
    * @param options - whether every name must match
