@@ -11,6 +11,7 @@
 
 #include "checkpoint/contents.h"
 #include "checkpoint/describe.h"
+#include "checkpoint/legacy_pytorch_file.h"
 #include "checkpoint/little_endian.h"
 #include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
@@ -41,11 +42,6 @@ bool is_safetensors(std::span<const std::byte> bytes) {
   std::string_view reason = "neither a safetensors file nor one that torch.save wrote";
   if (bytes.empty()) {
     reason = "the file is empty";
-  } else if (is_legacy_pytorch(bytes)) {
-    reason =
-        "written by torch.save in its old format, before PyTorch 1.6; load it in Python and save "
-        "it "
-        "again, with _use_new_zipfile_serialization=True";
   } else if (starts_with(bytes, "\x80")) {
     reason = "a plain Python pickle, which is not read; save the weights with torch.save";
   } else if (starts_with(bytes, "version https://git-lfs")) {
@@ -56,11 +52,37 @@ bool is_safetensors(std::span<const std::byte> bytes) {
   fail("ERR_CHECKPOINT_FORMAT", file.path(), ": ", reason);
 }
 
+/// What a directory may hold in the place of a checkpoint that is read, and what to do then.
+std::string other_checkpoint_in(const std::string& folder) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".h5") || name.find(".ckpt.") != std::string::npos ||
+        name.ends_with(".msgpack") || name.ends_with(".onnx")) {
+      return ". It holds " + checkpoint::quoted(name) +
+             ", which is not read; docs/checkpoints.md says how to convert it in Python";
+    }
+  }
+  return "";
+}
+
+[[noreturn]] void fail_without_checkpoint(const std::string& folder) {
+  std::string names;
+  for (const std::string_view name : names_in_directory) {
+    names.append(names.empty() ? "" : ", ").append(name);
+  }
+  fail("ERR_FILE_NOT_FOUND", "no checkpoint in the directory ", folder, "; looked for ", names,
+       other_checkpoint_in(folder));
+}
+
 Contents read_format(MappedFile file) {
   const std::span<const std::byte> bytes = file.bytes();
   // The second is the end record, all that an archive without entries has.
   if (starts_with(bytes, "PK\x03\x04") || starts_with(bytes, "PK\x05\x06")) {
     return read_pytorch(std::move(file));
+  }
+  if (is_legacy_pytorch(bytes)) {
+    return read_legacy_pytorch(std::move(file));
   }
   if (is_safetensors(bytes)) {
     return read_safetensors(std::move(file));
@@ -125,11 +147,7 @@ Checkpoint Checkpoint::open(const std::string& path) {
                                            : Checkpoint(read_file(MappedFile(file)), file);
     }
   }
-  std::string names;
-  for (const std::string_view name : names_in_directory) {
-    names.append(names.empty() ? "" : ", ").append(name);
-  }
-  fail("ERR_FILE_NOT_FOUND", "no checkpoint in the directory ", path, "; looked for ", names);
+  fail_without_checkpoint(path);
 }
 
 Checkpoint Checkpoint::read(std::span<const std::byte> bytes, const std::string& name) {

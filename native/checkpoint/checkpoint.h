@@ -1,4 +1,4 @@
-// Reading and writing the files that hold a model's weights: safetensors and PyTorch's zip files.
+// Reading and writing the files that hold a model's weights: safetensors and PyTorch's files.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,9 @@ struct Contents;
 class Checkpoint {
  public:
   /// Opens a file, told apart by its content and not by its ending: safetensors, or what
-  /// `torch.save` writes since PyTorch 1.6 (a state dict, or a dict that holds one under
-  /// `state_dict`, `model_state_dict` or `model`). Or a directory, in which the first of these is
-  /// opened: model.safetensors, model.safetensors.index.json, pytorch_model.bin,
+  /// `torch.save` writes, as a zip archive or in its old format (a state dict, or a dict that holds
+  /// one under `state_dict`, `model_state_dict` or `model`). Or a directory, in which the first of
+  /// these is opened: model.safetensors, model.safetensors.index.json, pytorch_model.bin,
   /// pytorch_model.bin.index.json.
   ///
   /// Everything a file says of itself is checked against its size. Errors: `ERR_FILE_NOT_FOUND`,

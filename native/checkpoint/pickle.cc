@@ -74,8 +74,11 @@ constexpr std::array<std::string_view, 14> known_globals = {
 
 class Unpickler {
  public:
-  Unpickler(std::span<const std::byte> bytes, const std::string& source, size_t memory)
-      : bytes_(bytes), source_(source), memory_(memory) {}
+  Unpickler(std::span<const std::byte> bytes, const std::string& source, size_t memory,
+            uint64_t begin)
+      : bytes_(bytes), source_(source), memory_(memory), position_(begin), opcode_at_(begin) {
+    pickle_.begin = begin;
+  }
 
   Pickle run() {
     none_ = add({PickleKind::none, 0, {}});
@@ -88,6 +91,7 @@ class Unpickler {
       refuse("the pickle ends with ", stack_.size(), " values, expected 1");
     }
     pickle_.root = stack_.back();
+    pickle_.end = position_;
     return std::move(pickle_);
   }
 
@@ -492,8 +496,8 @@ class Unpickler {
   std::span<const std::byte> bytes_;
   const std::string& source_;
   size_t memory_;  // still to be had
-  uint64_t position_ = 0;
-  uint64_t opcode_at_ = 0;
+  uint64_t position_;
+  uint64_t opcode_at_;
   Pickle pickle_;
   std::vector<Ref> stack_;
   size_t highest_stack_ = 0;
@@ -507,8 +511,9 @@ class Unpickler {
 
 }  // namespace
 
-Pickle read_pickle(std::span<const std::byte> bytes, const std::string& source, size_t memory) {
-  return Unpickler(bytes, source, memory).run();
+Pickle read_pickle(std::span<const std::byte> bytes, const std::string& source, size_t memory,
+                   uint64_t begin) {
+  return Unpickler(bytes, source, memory, begin).run();
 }
 
 PickleWriter::PickleWriter() : out_("\x80\x02") {}

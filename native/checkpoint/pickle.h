@@ -35,16 +35,21 @@ struct PickleValue {
 struct Pickle {
   std::vector<PickleValue> values;
   uint32_t root = 0;
+  /// The bytes that the pickle took, from begin to before end.
+  uint64_t begin = 0;
+  uint64_t end = 0;
 
   const PickleValue& operator[](uint32_t index) const { return values[index]; }
 };
 
-/// Reads a pickle of protocol 2 to 5. It runs nothing and knows dicts, lists, tuples, texts,
-/// numbers, booleans and None, storages, and torch's functions that rebuild tensors and parameters;
-/// every other opcode or global is refused by its name. Values refer to each other by index, so
-/// cyclic and deeply nested data do no harm, and what they take is limited to `memory` bytes.
-/// `source` is for messages. Errors: `ERR_CHECKPOINT_FORMAT`.
-Pickle read_pickle(std::span<const std::byte> bytes, const std::string& source, size_t memory);
+/// Reads a pickle of protocol 2 to 5 from byte `begin` on; what follows it is not looked at. It
+/// runs nothing and knows dicts, lists, tuples, texts, numbers, booleans and None, storages, and
+/// torch's functions that rebuild tensors and parameters; every other opcode or global is refused
+/// by its name. Values refer to each other by index, so cyclic and deeply nested data do no harm,
+/// and what they take is limited to `memory` bytes. `source` is for messages. Errors:
+/// `ERR_CHECKPOINT_FORMAT`.
+Pickle read_pickle(std::span<const std::byte> bytes, const std::string& source, size_t memory,
+                   uint64_t begin = 0);
 
 /// Builds a pickle of protocol 2, opcode by opcode.
 class PickleWriter {

@@ -24,6 +24,10 @@ bool is_head(std::string_view name) {
 /// The name in our state dict; nothing for buffers that are no weights.
 std::optional<std::string> canonical_name(std::string name) {
   if (name.ends_with("position_ids")) return std::nullopt;
+  // What wraps a whole module: nn.DataParallel and DistributedDataParallel, torch.compile.
+  for (const std::string_view wrapper : {"module.", "_orig_mod.", "module."}) {
+    if (name.starts_with(wrapper)) name.erase(0, wrapper.size());
+  }
   const auto rename_end = [&name](std::string_view from, std::string_view to) {
     if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
   };

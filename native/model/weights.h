@@ -25,7 +25,8 @@ struct Mismatches {
   std::vector<std::string> mis_shaped;  // "name: expected [..] but found [..]"
 };
 
-/// Compares names and shapes. Takes names with and without `bert.`, LayerNorm's old `gamma` and
+/// Compares names and shapes. Takes names with and without `bert.`, behind what DataParallel
+/// (`module.`) and torch.compile (`_orig_mod.`) put before them, LayerNorm's old `gamma` and
 /// `beta`, and leaves `position_ids` out. ERR_CHECKPOINT_MISMATCH: all that does not match, in one
 /// message. The model may be one without memory, on the device `meta`.
 Mismatches compare_weights(const BertCnn& model, const checkpoint::Checkpoint& source,

@@ -44,6 +44,29 @@ TEST(OpenDirectory, ReadsShardsOfEitherFormat) {
             (Metadata{{"format", "pt"}}));
 }
 
+TEST(OpenDirectory, ReadsShardsInPytorchsOldFormat) {
+  const TemporaryFolder folder;
+  fs::copy(fixture("legacy/protocol2.pt"), folder / "one.bin");
+  fs::copy(fixture("legacy/dtypes.pt"), folder / "two.bin");
+  write_bytes(folder / "pytorch_model.bin.index.json",
+              R"({"weight_map":{"weight":"one.bin","float16":"two.bin"}})");
+  const Checkpoint checkpoint = Checkpoint::open(folder.path());
+  EXPECT_EQ(checkpoint.tensors().size(), 13U);
+  expect_fixture_tensor(checkpoint, "weight", DType::float32, {2, 3});
+  expect_fixture_tensor(checkpoint, "float16", DType::float16, {2, 3});
+}
+
+TEST(OpenDirectory, NamesACheckpointOfAnotherLibrary) {
+  for (const std::string name : {"tf_model.h5", "bert_model.ckpt.index", "flax_model.msgpack"}) {
+    const TemporaryFolder folder;
+    write_bytes(folder / name, "x");
+    const std::string error = error_of_opening(folder.path());
+    EXPECT_TRUE(contains(error, "ERR_FILE_NOT_FOUND: "));
+    EXPECT_TRUE(contains(error, "It holds \"" + name + "\", which is not read"));
+    EXPECT_TRUE(contains(error, "docs/checkpoints.md"));
+  }
+}
+
 TEST(OpenDirectory, TakesTheFirstOfItsNames) {
   const TemporaryFolder folder;
   const std::string shards = R"({"weight_map":{"x":"none"}})";
