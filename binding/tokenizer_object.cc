@@ -14,12 +14,24 @@
 namespace bertcnn::binding {
 namespace {
 
+text::Truncation read_truncation(const std::string& name) {
+  if (name == "longest_first") return text::Truncation::kLongestFirst;
+  if (name == "only_first") return text::Truncation::kOnlyFirst;
+  if (name == "only_second") return text::Truncation::kOnlySecond;
+  fail("ERR_INVALID_ARGUMENT", "Expected longest_first, only_first or only_second for ",
+       "options.truncation but received '", name, "'");
+}
+
 text::EncodeOptions read_encode_options(const Napi::Value& value) {
   text::EncodeOptions options;
   if (value.IsUndefined()) return options;
   const Fields fields(value, "options");
   fields.read("addSpecialTokens", options.add_special_tokens);
   fields.read("maxLength", options.max_length);
+  fields.read("returnOffsets", options.offsets);
+  std::optional<std::string> truncation;
+  fields.read("truncation", truncation);
+  if (truncation) options.truncation = read_truncation(*truncation);
   return options;
 }
 

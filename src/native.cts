@@ -127,6 +127,10 @@ export interface NativeModel {
 export interface NativeTokenizerOptions {
   addSpecialTokens?: boolean;
   maxLength?: number;
+  /** longest_first, only_first or only_second */
+  truncation?: string;
+  /** default true; else `offsets` is empty */
+  returnOffsets?: boolean;
 }
 
 /** Texts one after another. */

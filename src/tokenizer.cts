@@ -4,6 +4,7 @@ import { types } from "node:util";
 import {
   boolean,
   naturalNumber,
+  oneOf,
   positiveInteger,
   shaped,
   string,
@@ -21,6 +22,12 @@ export interface EncodingOptions {
   addSpecialTokens?: boolean | undefined;
   /** Tokens, special ones included, beyond which a text is truncated. Default: no limit. */
   maxLength?: number | undefined;
+  /**
+   * Which text of a pair gives up tokens: `longest_first` (the default) the longer one until both are equally
+   * long, then both alike. Where the named one is too short for that, the other gives up the rest. A text alone
+   * is cut at its end.
+   */
+  truncation?: "longest_first" | "only_first" | "only_second" | undefined;
 }
 
 /** Options of {@link Tokenizer.encode}. */
@@ -58,7 +65,11 @@ export interface Encoding {
   truncated: boolean;
 }
 
-const encodingShape = { addSpecialTokens: boolean, maxLength: positiveInteger };
+const encodingShape = {
+  addSpecialTokens: boolean,
+  maxLength: positiveInteger,
+  truncation: oneOf("longest_first", "only_first", "only_second"),
+};
 const encodeShape = { ...encodingShape, textPair: string };
 const encodeBatchShape = { ...encodingShape, textPairs: strings };
 const decodeShape = { skipSpecialTokens: boolean };
