@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace bertcnn::binding {
@@ -86,30 +87,37 @@ Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   return object;
 }
 
-void Encodings::append(const text::Encoding& encoding) {
-  const auto add = [](auto& all, const auto& more) {
-    all.insert(all.end(), more.begin(), more.end());
-  };
-  lengths.push_back(static_cast<int32_t>(encoding.ids.size()));
-  add(ids, encoding.ids);
-  add(type_ids, encoding.type_ids);
-  add(special_tokens_mask, encoding.special_tokens_mask);
-  for (const auto& [start, end] : encoding.offsets) {
-    offsets.push_back(start);
-    offsets.push_back(end);
-  }
-  truncated.push_back(encoding.truncated ? 1 : 0);
+Napi::Value to_js(Napi::Env env, const text::BatchEncoding& batch) {
+  auto object = Napi::Object::New(env);
+  object.Set("lengths", to_typed_array(env, batch.lengths));
+  object.Set("unpaddedLengths", to_typed_array(env, batch.unpadded_lengths));
+  object.Set("ids", to_typed_array(env, batch.ids));
+  object.Set("typeIds", to_typed_array(env, batch.type_ids));
+  object.Set("specialTokensMask", to_typed_array(env, batch.special_tokens_mask));
+  object.Set("offsets", to_typed_array(env, batch.offsets));
+  object.Set("truncated", to_typed_array(env, batch.truncated));
+  return object;
 }
 
-Napi::Value to_js(Napi::Env env, const Encodings& encodings) {
-  auto object = Napi::Object::New(env);
-  object.Set("lengths", to_typed_array(env, encodings.lengths));
-  object.Set("ids", to_typed_array(env, encodings.ids));
-  object.Set("typeIds", to_typed_array(env, encodings.type_ids));
-  object.Set("specialTokensMask", to_typed_array(env, encodings.special_tokens_mask));
-  object.Set("offsets", to_typed_array(env, encodings.offsets));
-  object.Set("truncated", to_typed_array(env, encodings.truncated));
-  return object;
+Napi::Value to_js(Napi::Env env, const text::Encoding& encoding) {
+  const size_t offsets = 2 * encoding.offsets.size();
+  const auto header = std::to_array(
+      {static_cast<int32_t>(encoding.ids.size()), static_cast<int32_t>(encoding.type_ids.size()),
+       static_cast<int32_t>(offsets), static_cast<int32_t>(encoding.truncated)});
+  const size_t integers = header.size() + encoding.ids.size() + encoding.type_ids.size() + offsets;
+  auto buffer =
+      Napi::ArrayBuffer::New(env, integers * sizeof(int32_t) + encoding.special_tokens_mask.size());
+  auto* next = static_cast<int32_t*>(buffer.Data());
+  next = std::copy(header.begin(), header.end(), next);
+  next = std::copy(encoding.ids.begin(), encoding.ids.end(), next);
+  next = std::copy(encoding.type_ids.begin(), encoding.type_ids.end(), next);
+  for (const auto& [start, end] : encoding.offsets) {
+    *next++ = start;
+    *next++ = end;
+  }
+  std::copy(encoding.special_tokens_mask.begin(), encoding.special_tokens_mask.end(),
+            reinterpret_cast<uint8_t*>(next));
+  return buffer;
 }
 
 }  // namespace bertcnn::binding

@@ -1,9 +1,11 @@
 #include "tokenizer_object.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,7 @@ text::EncodeOptions read_encode_options(const Napi::Value& value) {
   fields.read("addSpecialTokens", options.add_special_tokens);
   fields.read("maxLength", options.max_length);
   fields.read("returnOffsets", options.offsets);
+  fields.read("returnTokenTypeIds", options.type_ids);
   std::optional<std::string> truncation;
   fields.read("truncation", truncation);
   if (truncation) options.truncation = read_truncation(*truncation);
@@ -42,40 +45,31 @@ std::optional<T> read_optional(const Napi::Value& value, const char* name) {
   return convert<T>(value, name);
 }
 
+text::BatchOptions read_batch_options(const Napi::Value& value) {
+  text::BatchOptions options{.encode = read_encode_options(value),
+                             .threads = std::max(1U, std::thread::hardware_concurrency())};
+  if (value.IsUndefined()) return options;
+  const Fields fields(value, "options");
+  fields.read("padLength", options.pad_length);
+  fields.read("padToLongest", options.pad_to_longest);
+  return options;
+}
+
 struct EncodeBatchRequest {
   std::vector<std::string> texts;
   std::optional<std::vector<std::string>> pairs;
-  text::EncodeOptions options;
+  text::BatchOptions options;
 };
 
 EncodeBatchRequest read_encode_batch_request(const Napi::CallbackInfo& info) {
   EncodeBatchRequest request{convert<std::vector<std::string>>(info[0], "texts"),
                              read_optional<std::vector<std::string>>(info[1], "pairs"),
-                             read_encode_options(info[2])};
+                             read_batch_options(info[2])};
   if (request.pairs && request.pairs->size() != request.texts.size()) {
     fail("ERR_INVALID_ARGUMENT", "Expected as many pairs as texts, ", request.texts.size(),
          ", but received ", request.pairs->size());
   }
   return request;
-}
-
-void encode_into(Encodings& encodings, const text::Tokenizer& tokenizer, const std::string& text,
-                 const std::string* pair, const text::EncodeOptions& options) {
-  encodings.append(pair ? tokenizer.encode_pair(text, *pair, options)
-                        : tokenizer.encode(text, options));
-}
-
-/// Nothing where it was stopped: then nobody waits.
-std::optional<Encodings> encode_all(const text::Tokenizer& tokenizer,
-                                    const EncodeBatchRequest& request,
-                                    const std::atomic<bool>& stopping) {
-  Encodings encodings;
-  for (size_t i = 0; i < request.texts.size(); ++i) {
-    if (stopping) return std::nullopt;
-    const std::string* pair = request.pairs ? &(*request.pairs)[i] : nullptr;
-    encode_into(encodings, tokenizer, request.texts[i], pair, request.options);
-  }
-  return encodings;
 }
 
 }  // namespace
@@ -140,9 +134,8 @@ Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
   const auto text = convert<std::string>(info[0], "text");
   const auto pair = read_optional<std::string>(info[1], "pair");
   const text::EncodeOptions options = read_encode_options(info[2]);
-  Encodings encodings;
-  encode_into(encodings, tokenizer_, text, pair ? &*pair : nullptr, options);
-  return to_js(info.Env(), encodings);
+  return to_js(info.Env(), pair ? tokenizer_.encode_pair(text, *pair, options)
+                                : tokenizer_.encode(text, options));
 }
 
 Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
@@ -152,9 +145,11 @@ Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
     module_->background.run(
         [pending, request, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
           try {
-            auto encodings = encode_all(tokenizer, *request, stopping);
-            if (!encodings) return;
-            auto result = std::make_shared<const Encodings>(*std::move(encodings));
+            auto batch = text::encode_batch(tokenizer, request->texts,
+                                            request->pairs ? &*request->pairs : nullptr,
+                                            request->options, stopping);
+            if (!batch) return;  // then nobody waits
+            auto result = std::make_shared<const text::BatchEncoding>(*std::move(batch));
             pending.settle(nullptr, [result](Napi::Env env) { return to_js(env, *result); });
           } catch (...) {
             pending.settle(engine::current_failure(), {});

@@ -131,12 +131,23 @@ export interface NativeTokenizerOptions {
   truncation?: string;
   /** default true; else `offsets` is empty */
   returnOffsets?: boolean;
+  /** default true; else `typeIds` is empty */
+  returnTokenTypeIds?: boolean;
+}
+
+export interface NativeBatchOptions extends NativeTokenizerOptions {
+  /** tokens to which shorter texts are filled up; default 0 */
+  padLength?: number;
+  /** default false */
+  padToLongest?: boolean;
 }
 
 /** Texts one after another. */
 export interface NativeEncodings {
-  /** `[texts]`, tokens of each */
+  /** `[texts]`, tokens of each, pad tokens included */
   lengths: Int32Array;
+  /** `[texts]` */
+  unpaddedLengths: Int32Array;
   /** `[tokens]` of all texts, as are the next two */
   ids: Int32Array;
   typeIds: Int32Array;
@@ -151,11 +162,15 @@ export interface NativeEncodings {
 export interface NativeTokenizer {
   readonly vocabSize: number;
   readonly modelMaxLength: number | null;
-  encode(text: string, pair: string | null, options: NativeTokenizerOptions): NativeEncodings;
+  /**
+   * One array buffer with int32s: tokens, type ids, int32s of offsets (how many of each), 1 for truncated; the ids,
+   * the type ids, the offsets. Then the special tokens mask, bytes.
+   */
+  encode(text: string, pair: string | null, options?: NativeTokenizerOptions): ArrayBuffer;
   encodeBatch(
     texts: readonly string[],
     pairs: readonly string[] | null,
-    options: NativeTokenizerOptions,
+    options: NativeBatchOptions,
   ): Promise<NativeEncodings>;
   decode(ids: Int32Array, skipSpecialTokens: boolean): string;
   tokenToId(token: string): number | null;

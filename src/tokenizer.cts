@@ -13,7 +13,7 @@ import {
 } from "./check.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import { nativeModule } from "./native-module.cjs";
-import type { NativeEncodings, NativeTokenizer } from "./native.cjs";
+import type { NativeBatchOptions, NativeEncodings, NativeTokenizer } from "./native.cjs";
 import { readDirectory } from "./paths.cjs";
 
 /** How texts are turned into tokens. */
@@ -28,6 +28,10 @@ export interface EncodingOptions {
    * is cut at its end.
    */
   truncation?: "longest_first" | "only_first" | "only_second" | undefined;
+  /** Whether {@link Encoding.offsets} is filled. Default true. */
+  returnOffsets?: boolean | undefined;
+  /** Whether {@link Encoding.tokenTypeIds} is filled. Default true. */
+  returnTokenTypeIds?: boolean | undefined;
 }
 
 /** Options of {@link Tokenizer.encode}. */
@@ -40,6 +44,12 @@ export interface EncodeOptions extends EncodingOptions {
 export interface EncodeBatchOptions extends EncodingOptions {
   /** The second texts, as many as there are texts. */
   textPairs?: readonly string[] | undefined;
+  /**
+   * Whether shorter encodings are filled up with pad tokens: to the longest of the batch (`true`, `"longest"`), or to
+   * `maxLength` (`"max_length"`; without it to {@link Tokenizer.modelMaxLength}). Default `false`. A `BertCnn`
+   * needs no padding.
+   */
+  padding?: boolean | "longest" | "max_length" | undefined;
 }
 
 /** Options of {@link Tokenizer.decode}. */
@@ -52,27 +62,58 @@ export interface DecodeOptions {
 export interface Encoding {
   /** `[tokens]`, ids of the vocabulary. */
   ids: Int32Array;
-  /** `[tokens]`, 0 for the first text and 1 for the second. */
+  /** `[tokens]`, 0 for pad tokens and 1 for all others. */
+  attentionMask: Int32Array;
+  /** `[tokens]`, 0 for the first text and 1 for the second; empty without `returnTokenTypeIds`. */
   tokenTypeIds: Int32Array;
-  /** `[tokens]`, 1 for special tokens. */
+  /** `[tokens]`, 1 for special tokens, pad tokens among them. */
   specialTokensMask: Uint8Array;
   /**
    * `[2 * tokens]`: start and end of each token in its own text, so that `text.slice(start, end)` is where
-   * it came from; 0 and 0 for special tokens.
+   * it came from; 0 and 0 for special tokens. Several tokens can come from one place. Empty without
+   * `returnOffsets`.
    */
   offsets: Int32Array;
   /** Whether tokens were cut off. */
   truncated: boolean;
 }
 
+function paddingMode(value: unknown, name: string): "none" | "longest" | "max_length" {
+  if (value === true || value === "longest") return "longest";
+  if (value === false) return "none";
+  if (value === "max_length") return value;
+  throw unexpected('boolean, "longest" or "max_length"', name, value);
+}
+
 const encodingShape = {
   addSpecialTokens: boolean,
   maxLength: positiveInteger,
   truncation: oneOf("longest_first", "only_first", "only_second"),
+  returnOffsets: boolean,
+  returnTokenTypeIds: boolean,
 };
 const encodeShape = { ...encodingShape, textPair: string };
-const encodeBatchShape = { ...encodingShape, textPairs: strings };
+const encodeBatchShape = { ...encodingShape, textPairs: strings, padding: paddingMode };
 const decodeShape = { skipSpecialTokens: boolean };
+
+/** One text's arrays, views of the buffer that the addon made for it. */
+function unpack(buffer: ArrayBuffer): Encoding {
+  const header = new Int32Array(buffer, 0, 4);
+  const tokens = header[0] ?? 0;
+  const typeIds = header[1] ?? 0;
+  const offsets = header[2] ?? 0;
+  const idsAt = header.byteLength;
+  const typeIdsAt = idsAt + 4 * tokens;
+  const offsetsAt = typeIdsAt + 4 * typeIds;
+  return {
+    ids: new Int32Array(buffer, idsAt, tokens),
+    attentionMask: new Int32Array(tokens).fill(1),
+    tokenTypeIds: new Int32Array(buffer, typeIdsAt, typeIds),
+    specialTokensMask: new Uint8Array(buffer, offsetsAt + 4 * offsets, tokens),
+    offsets: new Int32Array(buffer, offsetsAt, offsets),
+    truncated: header[3] === 1,
+  };
+}
 
 /** Each text's own arrays. */
 function* split(batch: NativeEncodings): Generator<Encoding> {
@@ -86,6 +127,7 @@ function* split(batch: NativeEncodings): Generator<Encoding> {
     const end = start + (batch.lengths[i] ?? 0);
     yield {
       ids: ids.slice(start, end),
+      attentionMask: new Int32Array(end - start).fill(1, 0, batch.unpaddedLengths[i]),
       tokenTypeIds: typeIds.slice(start, end),
       specialTokensMask: specialTokensMask.slice(start, end),
       offsets: offsets.slice(2 * start, 2 * end),
@@ -166,25 +208,26 @@ export class Tokenizer {
    * The tokens of one text, at once on the JavaScript thread.
    *
    * @param text - lone surrogates are treated as U+FFFD
-   * @param options - special tokens, truncation, a second text
+   * @param options - special tokens, truncation, a second text, what is left out
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
    */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const { textPair, ...rest } = shaped(options, "options", encodeShape);
     const first = string(text, "text");
-    const batch = native(() => this.#native.encode(first, textPair ?? null, rest));
-    return split(batch).next().value as Encoding;
+    if (options === undefined) return unpack(native(() => this.#native.encode(first, null)));
+    const { textPair, ...rest } = shaped(options, "options", encodeShape);
+    return unpack(native(() => this.#native.encode(first, textPair ?? null, rest)));
   }
 
   /**
-   * The tokens of many texts, off the JavaScript thread. Only handing over texts and results takes its time.
+   * The tokens of many texts, off the JavaScript thread, on all processors. Only handing over texts and results
+   * takes the JavaScript thread's time.
    *
    * @param texts - the texts
-   * @param options - special tokens, truncation, second texts
+   * @param options - special tokens, truncation, second texts, padding, what is left out
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
    */
   async encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): Promise<Encoding[]> {
-    const { textPairs, ...rest } = shaped(options, "options", encodeBatchShape);
+    const { textPairs, padding, ...rest } = shaped(options, "options", encodeBatchShape);
     const first = strings(texts, "texts");
     if (textPairs !== undefined && textPairs.length !== first.length) {
       throw new BertCnnError(
@@ -193,9 +236,10 @@ export class Tokenizer {
           `but received ${String(textPairs.length)}`,
       );
     }
+    const pad = this.#padding(padding, rest.maxLength);
     let batch: NativeEncodings;
     try {
-      batch = await this.#native.encodeBatch(first, textPairs ?? null, rest);
+      batch = await this.#native.encodeBatch(first, textPairs ?? null, { ...rest, ...pad });
     } catch (error) {
       throw toBertCnnError(error);
     }
@@ -220,6 +264,17 @@ export class Tokenizer {
     return native(() => this.#native.decode(read, skipSpecialTokens));
   }
 
+  /**
+   * The tokens of an encoding's ids, as strings: `["[CLS]", "wonder", "##ful", "[SEP]"]`.
+   *
+   * @param ids - ids of the vocabulary; `null` stands for others
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`
+   */
+  tokens(ids: Int32Array | readonly number[]): (string | null)[] {
+    const read = readIds(ids, "ids");
+    return native(() => Array.from(read, (id) => this.#native.idToToken(id)));
+  }
+
   /** The id of a token, or `null` where the vocabulary has no such token. */
   tokenToId(token: string): number | null {
     const read = string(token, "token");
@@ -230,5 +285,22 @@ export class Tokenizer {
   idToToken(id: number): string | null {
     const read = readId(id, "id");
     return native(() => this.#native.idToToken(read));
+  }
+
+  /** What the addon is told of `padding`. */
+  #padding(
+    padding: "none" | "longest" | "max_length" | undefined,
+    maxLength: number | undefined,
+  ): NativeBatchOptions {
+    if (padding === "longest") return { padToLongest: true };
+    if (padding !== "max_length") return {};
+    const padLength = maxLength ?? this.modelMaxLength;
+    if (padLength === null) {
+      throw new BertCnnError(
+        "ERR_INVALID_ARGUMENT",
+        'Expected options.maxLength for padding "max_length", since the tokenizer has no modelMaxLength',
+      );
+    }
+    return { padLength };
   }
 }

@@ -82,16 +82,17 @@ namespace {
 /// Puts an `Encoding` together.
 class Assembler {
  public:
-  explicit Assembler(size_t count, bool with_offsets) : with_offsets_(with_offsets) {
+  Assembler(size_t count, const EncodeOptions& options)
+      : with_offsets_(options.offsets), with_type_ids_(options.type_ids) {
     encoding_.ids.reserve(count);
-    encoding_.type_ids.reserve(count);
+    if (with_type_ids_) encoding_.type_ids.reserve(count);
     encoding_.special_tokens_mask.reserve(count);
-    if (with_offsets) encoding_.offsets.reserve(count);
+    if (with_offsets_) encoding_.offsets.reserve(count);
   }
 
   void add_special(int32_t id, int32_t type) {
     encoding_.ids.push_back(id);
-    encoding_.type_ids.push_back(type);
+    if (with_type_ids_) encoding_.type_ids.push_back(type);
     encoding_.special_tokens_mask.push_back(1);
     if (with_offsets_) encoding_.offsets.emplace_back(0, 0);
   }
@@ -100,7 +101,7 @@ class Assembler {
   void add_text(const TextTokens& tokens, size_t count, int32_t type) {
     const auto length = static_cast<std::ptrdiff_t>(count);
     encoding_.ids.insert(encoding_.ids.end(), tokens.ids.begin(), tokens.ids.begin() + length);
-    encoding_.type_ids.resize(encoding_.type_ids.size() + count, type);
+    if (with_type_ids_) encoding_.type_ids.resize(encoding_.type_ids.size() + count, type);
     encoding_.special_tokens_mask.resize(encoding_.special_tokens_mask.size() + count, 0);
     if (with_offsets_) {
       encoding_.offsets.insert(encoding_.offsets.end(), tokens.offsets.begin(),
@@ -113,7 +114,7 @@ class Assembler {
   Encoding finish(size_t max_length) {
     if (encoding_.ids.size() > max_length) {
       encoding_.ids.resize(max_length);
-      encoding_.type_ids.resize(max_length);
+      if (with_type_ids_) encoding_.type_ids.resize(max_length);
       encoding_.special_tokens_mask.resize(max_length);
       if (with_offsets_) encoding_.offsets.resize(max_length);
       encoding_.truncated = true;
@@ -122,7 +123,7 @@ class Assembler {
   }
 
  private:
-  const bool with_offsets_;
+  const bool with_offsets_, with_type_ids_;
   Encoding encoding_;
 };
 
@@ -147,7 +148,7 @@ Encoding Tokenizer::encode(std::string_view utf8, const EncodeOptions& options) 
   const TextTokens text = encode_text(state_->rules, utf8, options.offsets, enough);
   const size_t count = std::min(text.ids.size(), most);
 
-  Assembler assembler(count + 2, options.offsets);
+  Assembler assembler(count + 2, options);
   if (options.add_special_tokens) assembler.add_special(state_->definition.cls_id, 0);
   assembler.add_text(text, count, 0);
   if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 0);
@@ -163,7 +164,7 @@ Encoding Tokenizer::encode_pair(std::string_view utf8, std::string_view pair_utf
   const PairLengths keep =
       truncate_pair({text.ids.size(), pair.ids.size()}, room(options, 3), options.truncation);
 
-  Assembler assembler(keep.first + keep.second + 3, options.offsets);
+  Assembler assembler(keep.first + keep.second + 3, options);
   if (options.add_special_tokens) assembler.add_special(state_->definition.cls_id, 0);
   assembler.add_text(text, keep.first, 0);
   if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 0);

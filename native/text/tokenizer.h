@@ -26,13 +26,16 @@ struct EncodeOptions {
   size_t max_length = SIZE_MAX;
   /// Whether `Encoding::offsets` is filled.
   bool offsets = true;
+  /// Whether `Encoding::type_ids` is filled.
+  bool type_ids = true;
   Truncation truncation = Truncation::kLongestFirst;
 };
 
-/// One encoded text or pair; all vectors have one entry a token, save for offsets not asked for.
+/// One encoded text or pair; all vectors have one entry a token, save for those not asked for.
 struct Encoding {
   std::vector<int32_t> ids;
-  /// 0 for the first text and the special tokens around it, 1 for the second.
+  /// 0 for the first text and the special tokens around it, 1 for the second. Empty when not asked
+  /// for.
   std::vector<int32_t> type_ids;
   /// 1 for a token that the tokenizer added, 0 for one that came from a text.
   std::vector<uint8_t> special_tokens_mask;

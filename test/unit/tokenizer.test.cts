@@ -4,16 +4,22 @@ import type { NativeEncodings } from "../../src/native.cjs";
 import { FakeNative, nativeError } from "./support/fake-native.cjs";
 import { errorOf, expectError } from "./support/rejection.cjs";
 
-const encoding: NativeEncodings = {
-  lengths: Int32Array.of(3),
-  ids: Int32Array.of(2, 9, 3),
-  typeIds: Int32Array.of(0, 0, 0),
-  specialTokensMask: Uint8Array.of(1, 0, 1),
-  offsets: Int32Array.of(0, 0, 0, 5, 0, 0),
-  truncated: Uint8Array.of(1),
-};
+const ids = [2, 9, 3];
+const typeIds = [0, 1, 0];
+const offsets = [0, 0, 0, 5, 0, 0];
+const mask = [1, 0, 1];
+/** As the addon lays an encoding out. */
+const packed = Uint8Array.of(
+  ...new Uint8Array(Int32Array.of(3, 3, 6, 1, ...ids, ...typeIds, ...offsets).buffer),
+  ...mask,
+).buffer;
+const packedBare = Uint8Array.of(
+  ...new Uint8Array(Int32Array.of(3, 0, 0, 0, ...ids).buffer),
+  ...mask,
+).buffer;
 const twoEncodings: NativeEncodings = {
   lengths: Int32Array.of(1, 2),
+  unpaddedLengths: Int32Array.of(1, 1),
   ids: Int32Array.of(5, 6, 7),
   typeIds: Int32Array.of(0, 1, 0),
   specialTokensMask: Uint8Array.of(1, 0, 1),
@@ -27,7 +33,7 @@ const load = () => Tokenizer.fromPretrained(__dirname);
 beforeEach(() => {
   native = new FakeNative();
   native.tokenizer = {
-    encode: jest.fn(() => encoding),
+    encode: jest.fn(() => packed),
     encodeBatch: jest.fn(() => Promise.resolve(twoEncodings)),
     decode: jest.fn(() => "[CLS] hello [SEP]"),
     tokenToId: jest.fn(() => 9),
@@ -62,13 +68,34 @@ describe("encode", () => {
       addSpecialTokens: true,
     });
     expect(result).toEqual({
-      ids: encoding.ids,
-      tokenTypeIds: encoding.typeIds,
-      specialTokensMask: encoding.specialTokensMask,
-      offsets: encoding.offsets,
+      ids: Int32Array.from(ids),
+      attentionMask: Int32Array.of(1, 1, 1),
+      tokenTypeIds: Int32Array.from(typeIds),
+      specialTokensMask: Uint8Array.from(mask),
+      offsets: Int32Array.from(offsets),
       truncated: true,
     });
-    expect(result.ids).not.toBe(encoding.ids);
+  });
+
+  it("leaves out what is not asked for", async () => {
+    native.tokenizer.encode = jest.fn(() => packedBare);
+    const options = { returnOffsets: false, returnTokenTypeIds: false };
+    const result = (await load()).encode("hello", options);
+    expect(native.tokenizer.encode).toHaveBeenCalledWith("hello", null, options);
+    expect(result).toEqual({
+      ids: Int32Array.from(ids),
+      attentionMask: Int32Array.of(1, 1, 1),
+      tokenTypeIds: new Int32Array(0),
+      specialTokensMask: Uint8Array.from(mask),
+      offsets: new Int32Array(0),
+      truncated: false,
+    });
+  });
+
+  it("hands the strategy of truncation on", async () => {
+    const options = { maxLength: 8, truncation: "only_second" } as const;
+    (await load()).encode("hello", { textPair: "you", ...options });
+    expect(native.tokenizer.encode).toHaveBeenCalledWith("hello", "you", options);
   });
 
   it("takes a second text", async () => {
@@ -93,6 +120,17 @@ describe("encode", () => {
       "ERR_INVALID_ARGUMENT",
       "options.maxLength",
     );
+    await expectError(
+      () => tokenizer.encode("a", { truncation: "longest" as never }),
+      "ERR_INVALID_ARGUMENT",
+      "options.truncation",
+      "only_first",
+    );
+    await expectError(
+      () => tokenizer.encode("a", { padding: true } as object),
+      "ERR_INVALID_ARGUMENT",
+      "'padding'",
+    );
   });
 
   it("gives the addon's error its class", async () => {
@@ -111,6 +149,7 @@ describe("encodeBatch", () => {
     expect(result).toEqual([
       {
         ids: Int32Array.of(5),
+        attentionMask: Int32Array.of(1),
         tokenTypeIds: Int32Array.of(0),
         specialTokensMask: Uint8Array.of(1),
         offsets: Int32Array.of(0, 1),
@@ -118,6 +157,7 @@ describe("encodeBatch", () => {
       },
       {
         ids: Int32Array.of(6, 7),
+        attentionMask: Int32Array.of(1, 0),
         tokenTypeIds: Int32Array.of(1, 0),
         specialTokensMask: Uint8Array.of(0, 1),
         offsets: Int32Array.of(2, 3, 4, 5),
@@ -133,6 +173,7 @@ describe("encodeBatch", () => {
     native.tokenizer.encodeBatch = () =>
       Promise.resolve({
         lengths: zeros.map(() => 1),
+        unpaddedLengths: zeros.map(() => 1),
         ids: zeros.map((_, i) => i),
         typeIds: zeros,
         specialTokensMask: bytes,
@@ -150,6 +191,36 @@ describe("encodeBatch", () => {
     clearImmediate(next);
     expect(result.map(({ ids }) => ids[0])).toEqual(Array.from(zeros, (_, i) => i));
     expect(turns).toBeGreaterThan(0);
+  });
+
+  it.each([
+    [{ padding: true }, { padToLongest: true }],
+    [{ padding: "longest" }, { padToLongest: true }],
+    [{ padding: false }, {}],
+    [
+      { padding: "max_length", maxLength: 7 },
+      { maxLength: 7, padLength: 7 },
+    ],
+  ] as const)("tells the addon of %p", async (given, told) => {
+    await (await load()).encodeBatch(["a"], given);
+    expect(native.tokenizer.encodeBatch).toHaveBeenCalledWith(["a"], null, told);
+  });
+
+  it("pads to the tokenizer's own limit where no other is given", async () => {
+    const unlimited = await load();
+    await expectError(
+      unlimited.encodeBatch(["a"], { padding: "max_length" }),
+      "ERR_INVALID_ARGUMENT",
+      "options.maxLength",
+    );
+    native.tokenizer = { ...native.tokenizer, modelMaxLength: 32 };
+    await (await load()).encodeBatch(["a"], { padding: "max_length" });
+    expect(native.tokenizer.encodeBatch).toHaveBeenCalledWith(["a"], null, { padLength: 32 });
+    await expectError(
+      unlimited.encodeBatch(["a"], { padding: "shortest" as never }),
+      "ERR_INVALID_ARGUMENT",
+      "options.padding",
+    );
   });
 
   it("refuses pairs of another number", async () => {
@@ -191,6 +262,8 @@ it("tokens and ids are looked up", async () => {
   const tokenizer = await load();
   expect(tokenizer.tokenToId("hello")).toBe(9);
   expect(tokenizer.idToToken(1234)).toBeNull();
+  native.tokenizer.idToToken = (id) => (id === 9 ? "hello" : null);
+  expect((await load()).tokens([9, 1234])).toEqual(["hello", null]);
   await expectError(
     () => tokenizer.tokenToId(9 as never),
     "ERR_INVALID_ARGUMENT",

@@ -9,8 +9,9 @@ describe("the tokenizer", () => {
     const tokenizer = await load();
     const { ids, tokenTypeIds, specialTokensMask, truncated } =
       tokenizer.encode("Unlovable MOVIES, éh?");
-    const tokens = Array.from(ids, (id) => tokenizer.idToToken(id));
-    expect(tokens.join(" ")).toBe("[CLS] un ##l ##o ##v ##able movie ##s , e ##h ? [SEP]");
+    expect(tokenizer.tokens(ids).join(" ")).toBe(
+      "[CLS] un ##l ##o ##v ##able movie ##s , e ##h ? [SEP]",
+    );
     expect(tokenTypeIds).toEqual(new Int32Array(ids.length));
     expect(specialTokensMask).toEqual(Uint8Array.from(ids, (id) => (id === 2 || id === 3 ? 1 : 0)));
     expect(truncated).toBe(false);
@@ -32,6 +33,44 @@ describe("the tokenizer", () => {
     const cut = tokenizer.encode("good movie good movie", { maxLength: 4 });
     expect(cut.truncated).toBe(true);
     expect(tokenizer.decode(cut.ids)).toBe("[CLS] good movie [SEP]");
+  });
+
+  it("cuts the text of a pair that is named", async () => {
+    const tokenizer = await load();
+    const cut = (truncation: "longest_first" | "only_first" | "only_second") => {
+      const options = { textPair: "bad bad bad", maxLength: 7, truncation };
+      return tokenizer.decode(tokenizer.encode("good good good", options).ids);
+    };
+    expect(cut("longest_first")).toBe("[CLS] good good [SEP] bad bad [SEP]");
+    expect(cut("only_first")).toBe("[CLS] good [SEP] bad bad bad [SEP]");
+    expect(cut("only_second")).toBe("[CLS] good good good [SEP] bad [SEP]");
+  });
+
+  it("leaves out what is not asked for", async () => {
+    const tokenizer = await load();
+    const options = { returnOffsets: false, returnTokenTypeIds: false };
+    const bare = { offsets: new Int32Array(0), tokenTypeIds: new Int32Array(0) };
+    const expected = { ...tokenizer.encode("good movie"), ...bare };
+    expect(tokenizer.encode("good movie", options)).toEqual(expected);
+    expect(await tokenizer.encodeBatch(["good movie"], options)).toEqual([expected]);
+  });
+
+  it("pads a batch to its longest text or to maxLength", async () => {
+    const tokenizer = await load();
+    const [first, second] = await tokenizer.encodeBatch(["good", "good movie"], { padding: true });
+    const pad = tokenizer.tokenToId("[PAD]")!;
+    expect(first!.ids).toEqual(Int32Array.of(...tokenizer.encode("good").ids, pad));
+    expect(first!.attentionMask).toEqual(Int32Array.of(1, 1, 1, 0));
+    expect(first!.specialTokensMask).toEqual(Uint8Array.of(1, 0, 1, 1));
+    expect(first!.offsets).toEqual(Int32Array.of(0, 0, 0, 4, 0, 0, 0, 0));
+    expect(second).toEqual(tokenizer.encode("good movie"));
+    const options = { padding: "max_length" } as const;
+    const lengths = async (maxLength?: number) =>
+      (await tokenizer.encodeBatch(["", "good movie"], { ...options, maxLength })).map(
+        ({ ids }) => ids.length,
+      );
+    expect(await lengths(3)).toEqual([3, 3]);
+    expect(await lengths()).toEqual([32, 32]);
   });
 
   it("encodes many as it encodes each", async () => {
