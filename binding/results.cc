@@ -1,8 +1,9 @@
 #include "results.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+
+#include "text/packed.h"
 
 namespace bertcnn::binding {
 namespace {
@@ -87,36 +88,22 @@ Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   return object;
 }
 
-Napi::Value to_js(Napi::Env env, const text::BatchEncoding& batch) {
-  auto object = Napi::Object::New(env);
-  object.Set("lengths", to_typed_array(env, batch.lengths));
-  object.Set("unpaddedLengths", to_typed_array(env, batch.unpadded_lengths));
-  object.Set("ids", to_typed_array(env, batch.ids));
-  object.Set("typeIds", to_typed_array(env, batch.type_ids));
-  object.Set("specialTokensMask", to_typed_array(env, batch.special_tokens_mask));
-  object.Set("offsets", to_typed_array(env, batch.offsets));
-  object.Set("truncated", to_typed_array(env, batch.truncated));
-  return object;
+Napi::Value to_js(Napi::Env env, const std::vector<text::PackedEncodings>& encodings) {
+  auto array = Napi::Array::New(env, encodings.size());
+  for (uint32_t i = 0; i < encodings.size(); ++i) {
+    const text::PackedEncodings& some = encodings[i];
+    auto buffer = Napi::ArrayBuffer::New(env, some.size() * sizeof(int32_t));
+    std::ranges::copy(some, static_cast<int32_t*>(buffer.Data()));
+    array.Set(i, buffer);
+  }
+  return array;
 }
 
-Napi::Value to_js(Napi::Env env, const text::Encoding& encoding) {
-  const size_t offsets = 2 * encoding.offsets.size();
-  const auto header = std::to_array(
-      {static_cast<int32_t>(encoding.ids.size()), static_cast<int32_t>(encoding.type_ids.size()),
-       static_cast<int32_t>(offsets), static_cast<int32_t>(encoding.truncated)});
-  const size_t integers = header.size() + encoding.ids.size() + encoding.type_ids.size() + offsets;
-  auto buffer =
-      Napi::ArrayBuffer::New(env, integers * sizeof(int32_t) + encoding.special_tokens_mask.size());
-  auto* next = static_cast<int32_t*>(buffer.Data());
-  next = std::copy(header.begin(), header.end(), next);
-  next = std::copy(encoding.ids.begin(), encoding.ids.end(), next);
-  next = std::copy(encoding.type_ids.begin(), encoding.type_ids.end(), next);
-  for (const auto& [start, end] : encoding.offsets) {
-    *next++ = start;
-    *next++ = end;
-  }
-  std::copy(encoding.special_tokens_mask.begin(), encoding.special_tokens_mask.end(),
-            reinterpret_cast<uint8_t*>(next));
+Napi::Value to_js(Napi::Env env, const text::Encoding& encoding,
+                  const text::EncodeOptions& options) {
+  const text::Packed packed(encoding, 0, options);
+  auto buffer = Napi::ArrayBuffer::New(env, packed.size() * sizeof(int32_t));
+  packed.write(static_cast<int32_t*>(buffer.Data()), 0);
   return buffer;
 }
 

@@ -18,10 +18,10 @@ Napi::Value to_js(Napi::Env env, const engine::LoadReport& report);
 Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_probabilities);
 Napi::Value to_js(Napi::Env env, const engine::StepResult& result);
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats);
-/// A few long arrays are made in a moment on the JavaScript thread, where some for each text are
-/// not.
-Napi::Value to_js(Napi::Env env, const text::BatchEncoding& batch);
-/// In one array buffer, since for a short text each object more would cost as much as the encoding.
-Napi::Value to_js(Napi::Env env, const text::Encoding& encoding);
+/// An array buffer for each; see `text::Packed`.
+Napi::Value to_js(Napi::Env env, const std::vector<text::PackedEncodings>& encodings);
+/// One array buffer, since for a short text each object more would cost as much as the encoding.
+Napi::Value to_js(Napi::Env env, const text::Encoding& encoding,
+                  const text::EncodeOptions& options);
 
 }  // namespace bertcnn::binding

@@ -134,27 +134,29 @@ Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
   const auto text = convert<std::string>(info[0], "text");
   const auto pair = read_optional<std::string>(info[1], "pair");
   const text::EncodeOptions options = read_encode_options(info[2]);
-  return to_js(info.Env(), pair ? tokenizer_.encode_pair(text, *pair, options)
-                                : tokenizer_.encode(text, options));
+  return to_js(
+      info.Env(),
+      pair ? tokenizer_.encode_pair(text, *pair, options) : tokenizer_.encode(text, options),
+      options);
 }
 
 Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
   auto request = std::make_shared<const EncodeBatchRequest>(read_encode_batch_request(info));
   const PendingPromise pending(info.Env(), module_->completions);
   return pending.after([&] {
-    module_->background.run(
-        [pending, request, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
-          try {
-            auto batch = text::encode_batch(tokenizer, request->texts,
-                                            request->pairs ? &*request->pairs : nullptr,
-                                            request->options, stopping);
-            if (!batch) return;  // then nobody waits
-            auto result = std::make_shared<const text::BatchEncoding>(*std::move(batch));
-            pending.settle(nullptr, [result](Napi::Env env) { return to_js(env, *result); });
-          } catch (...) {
-            pending.settle(engine::current_failure(), {});
-          }
-        });
+    module_->background.run([pending, request,
+                             tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
+      try {
+        auto batch = text::encode_batch(tokenizer, request->texts,
+                                        request->pairs ? &*request->pairs : nullptr,
+                                        request->options, stopping);
+        if (!batch) return;  // then nobody waits
+        auto result = std::make_shared<const std::vector<text::PackedEncodings>>(*std::move(batch));
+        pending.settle(nullptr, [result](Napi::Env env) { return to_js(env, *result); });
+      } catch (...) {
+        pending.settle(engine::current_failure(), {});
+      }
+    });
   });
 }
 

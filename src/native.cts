@@ -142,36 +142,22 @@ export interface NativeBatchOptions extends NativeTokenizerOptions {
   padToLongest?: boolean;
 }
 
-/** Texts one after another. */
-export interface NativeEncodings {
-  /** `[texts]`, tokens of each, pad tokens included */
-  lengths: Int32Array;
-  /** `[texts]` */
-  unpaddedLengths: Int32Array;
-  /** `[tokens]` of all texts, as are the next two */
-  ids: Int32Array;
-  typeIds: Int32Array;
-  /** 1 for special tokens */
-  specialTokensMask: Uint8Array;
-  /** `[2 * tokens]`: start and end in UTF-16 units of the text (of the pair's own text) */
-  offsets: Int32Array;
-  /** `[texts]` */
-  truncated: Uint8Array;
-}
+/**
+ * Encodings one after another, each as int32s: tokens, type ids, int32s of offsets (how many of each), 1 for truncated;
+ * then the ids, the attention mask, the type ids, the offsets (start and end in UTF-16 units of the text, or of the
+ * pair's own text), the special tokens mask in bytes, filled up to a whole int32.
+ */
+export type NativeEncodings = ArrayBuffer;
 
 export interface NativeTokenizer {
   readonly vocabSize: number;
   readonly modelMaxLength: number | null;
-  /**
-   * One array buffer with int32s: tokens, type ids, int32s of offsets (how many of each), 1 for truncated; the ids,
-   * the type ids, the offsets. Then the special tokens mask, bytes.
-   */
-  encode(text: string, pair: string | null, options?: NativeTokenizerOptions): ArrayBuffer;
+  encode(text: string, pair: string | null, options?: NativeTokenizerOptions): NativeEncodings;
   encodeBatch(
     texts: readonly string[],
     pairs: readonly string[] | null,
     options: NativeBatchOptions,
-  ): Promise<NativeEncodings>;
+  ): Promise<NativeEncodings[]>;
   decode(ids: Int32Array, skipSpecialTokens: boolean): string;
   tokenToId(token: string): number | null;
   idToToken(id: number): string | null;

@@ -58,7 +58,7 @@ export interface DecodeOptions {
   skipSpecialTokens?: boolean | undefined;
 }
 
-/** The tokens of one text or pair. */
+/** The tokens of one text or pair. The arrays share one buffer. */
 export interface Encoding {
   /** `[tokens]`, ids of the vocabulary. */
   ids: Int32Array;
@@ -96,18 +96,19 @@ const encodeShape = { ...encodingShape, textPair: string };
 const encodeBatchShape = { ...encodingShape, textPairs: strings, padding: paddingMode };
 const decodeShape = { skipSpecialTokens: boolean };
 
-/** One text's arrays, views of the buffer that the addon made for it. */
-function unpack(buffer: ArrayBuffer): Encoding {
-  const header = new Int32Array(buffer, 0, 4);
+const HEADER = 4; // int32s at the start of an encoding
+
+/** The encoding at the start of a buffer of the addon's; its arrays are views of the buffer. */
+function unpack(buffer: NativeEncodings): Encoding {
+  const header = new Int32Array(buffer, 0, HEADER);
   const tokens = header[0] ?? 0;
   const typeIds = header[1] ?? 0;
   const offsets = header[2] ?? 0;
-  const idsAt = header.byteLength;
-  const typeIdsAt = idsAt + 4 * tokens;
+  const typeIdsAt = 4 * (HEADER + 2 * tokens);
   const offsetsAt = typeIdsAt + 4 * typeIds;
   return {
-    ids: new Int32Array(buffer, idsAt, tokens),
-    attentionMask: new Int32Array(tokens).fill(1),
+    ids: new Int32Array(buffer, 4 * HEADER, tokens),
+    attentionMask: new Int32Array(buffer, 4 * (HEADER + tokens), tokens),
     tokenTypeIds: new Int32Array(buffer, typeIdsAt, typeIds),
     specialTokensMask: new Uint8Array(buffer, offsetsAt + 4 * offsets, tokens),
     offsets: new Int32Array(buffer, offsetsAt, offsets),
@@ -115,25 +116,17 @@ function unpack(buffer: ArrayBuffer): Encoding {
   };
 }
 
-/** Each text's own arrays. */
-function* split(batch: NativeEncodings): Generator<Encoding> {
-  // Arrays of our own realm first, whose slices are then, too.
-  const ids = new Int32Array(batch.ids);
-  const typeIds = new Int32Array(batch.typeIds);
-  const specialTokensMask = new Uint8Array(batch.specialTokensMask);
-  const offsets = new Int32Array(batch.offsets);
-  let start = 0;
-  for (let i = 0; i < batch.lengths.length; i++) {
-    const end = start + (batch.lengths[i] ?? 0);
-    yield {
-      ids: ids.slice(start, end),
-      attentionMask: new Int32Array(end - start).fill(1, 0, batch.unpaddedLengths[i]),
-      tokenTypeIds: typeIds.slice(start, end),
-      specialTokensMask: specialTokensMask.slice(start, end),
-      offsets: offsets.slice(2 * start, 2 * end),
-      truncated: batch.truncated[i] === 1,
-    };
-    start = end;
+/** Each text's encoding, with a buffer of its own: keeping one does not keep all. */
+function* split(parts: readonly NativeEncodings[]): Generator<Encoding> {
+  for (const part of parts) {
+    const all = new Int32Array(part);
+    for (let start = 0; start < all.length;) {
+      const tokens = all[start] ?? 0;
+      const others = (all[start + 1] ?? 0) + (all[start + 2] ?? 0);
+      const end = start + HEADER + 2 * tokens + others + Math.ceil(tokens / 4);
+      yield unpack(part.slice(4 * start, 4 * end));
+      start = end;
+    }
   }
 }
 
@@ -237,7 +230,7 @@ export class Tokenizer {
       );
     }
     const pad = this.#padding(padding, rest.maxLength);
-    let batch: NativeEncodings;
+    let batch: NativeEncodings[];
     try {
       batch = await this.#native.encodeBatch(first, textPairs ?? null, { ...rest, ...pad });
     } catch (error) {

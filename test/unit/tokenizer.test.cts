@@ -8,24 +8,24 @@ const ids = [2, 9, 3];
 const typeIds = [0, 1, 0];
 const offsets = [0, 0, 0, 5, 0, 0];
 const mask = [1, 0, 1];
-/** As the addon lays an encoding out. */
-const packed = Uint8Array.of(
-  ...new Uint8Array(Int32Array.of(3, 3, 6, 1, ...ids, ...typeIds, ...offsets).buffer),
-  ...mask,
-).buffer;
-const packedBare = Uint8Array.of(
-  ...new Uint8Array(Int32Array.of(3, 0, 0, 0, ...ids).buffer),
-  ...mask,
-).buffer;
-const twoEncodings: NativeEncodings = {
-  lengths: Int32Array.of(1, 2),
-  unpaddedLengths: Int32Array.of(1, 1),
-  ids: Int32Array.of(5, 6, 7),
-  typeIds: Int32Array.of(0, 1, 0),
-  specialTokensMask: Uint8Array.of(1, 0, 1),
-  offsets: Int32Array.of(0, 1, 2, 3, 4, 5),
-  truncated: Uint8Array.of(0, 1),
-};
+/** As the addon lays encodings out: int32s, then the mask in bytes. */
+function pack(integers: number[], bytes: number[]): ArrayBuffer {
+  const padding = new Array<number>((4 - (bytes.length % 4)) % 4).fill(0);
+  const words = new Uint8Array(Int32Array.from(integers).buffer);
+  return Uint8Array.of(...words, ...bytes, ...padding).buffer;
+}
+function joined(...buffers: ArrayBuffer[]): ArrayBuffer {
+  return Uint8Array.from(buffers.flatMap((buffer) => [...new Uint8Array(buffer)])).buffer;
+}
+const packed = pack([3, 3, 6, 1, ...ids, 1, 1, 1, ...typeIds, ...offsets], mask);
+const packedBare = pack([3, 0, 0, 0, ...ids, 1, 1, 1], mask);
+const twoEncodings: NativeEncodings[] = [
+  joined(
+    pack([1, 1, 2, 0, 5, 1, 0, 0, 1], [1]),
+    pack([2, 2, 4, 1, 6, 7, 1, 0, 1, 0, 2, 3, 4, 5], [0, 1]),
+  ),
+  pack([0, 0, 0, 0], []),
+];
 let native: FakeNative;
 
 const load = () => Tokenizer.fromPretrained(__dirname);
@@ -144,8 +144,12 @@ describe("encode", () => {
 
 describe("encodeBatch", () => {
   it("gives an encoding for each text", async () => {
-    const result = await (await load()).encodeBatch(["a", "b"], { textPairs: ["c", "d"] });
-    expect(native.tokenizer.encodeBatch).toHaveBeenCalledWith(["a", "b"], ["c", "d"], {});
+    const result = await (
+      await load()
+    ).encodeBatch(["a", "b", ""], {
+      textPairs: ["c", "d", ""],
+    });
+    expect(native.tokenizer.encodeBatch).toHaveBeenCalledWith(["a", "b", ""], ["c", "d", ""], {});
     expect(result).toEqual([
       {
         ids: Int32Array.of(5),
@@ -163,23 +167,21 @@ describe("encodeBatch", () => {
         offsets: Int32Array.of(2, 3, 4, 5),
         truncated: true,
       },
+      {
+        ids: new Int32Array(0),
+        attentionMask: new Int32Array(0),
+        tokenTypeIds: new Int32Array(0),
+        specialTokensMask: new Uint8Array(0),
+        offsets: new Int32Array(0),
+        truncated: false,
+      },
     ]);
   });
 
   it("lets the event loop turn while many results are split", async () => {
     const texts = 2000;
-    const zeros = new Int32Array(texts);
-    const bytes = new Uint8Array(texts);
-    native.tokenizer.encodeBatch = () =>
-      Promise.resolve({
-        lengths: zeros.map(() => 1),
-        unpaddedLengths: zeros.map(() => 1),
-        ids: zeros.map((_, i) => i),
-        typeIds: zeros,
-        specialTokensMask: bytes,
-        offsets: new Int32Array(2 * texts),
-        truncated: bytes,
-      });
+    const parts = Array.from({ length: texts }, (_, i) => pack([1, 0, 0, 0, i, 1], [0]));
+    native.tokenizer.encodeBatch = () => Promise.resolve(parts);
     const encodings = (await load()).encodeBatch(Array.from({ length: texts }, () => "a"));
     let turns = 0;
     const count = () => {
@@ -189,7 +191,7 @@ describe("encodeBatch", () => {
     let next = setImmediate(count);
     const result = await encodings;
     clearImmediate(next);
-    expect(result.map(({ ids }) => ids[0])).toEqual(Array.from(zeros, (_, i) => i));
+    expect(result.map(({ ids }) => ids[0])).toEqual(Array.from(parts, (_, i) => i));
     expect(turns).toBeGreaterThan(0);
   });
 

@@ -32,13 +32,27 @@ function joined(type, arrays) {
   return all;
 }
 
+/** One encoding after another of what the addon gives; src/native.cts has the layout. */
+function* unpacked(parts) {
+  for (const part of parts) {
+    const all = new Int32Array(part);
+    for (let at = 0; at < all.length;) {
+      const [tokens, typeIds, offsets, truncated] = all.subarray(at, at + 4);
+      const take = (count) => all.subarray(at, (at += count));
+      at += 4;
+      const ids = take(tokens);
+      take(tokens);
+      yield { ids, tokenTypeIds: take(typeIds), offsets: take(offsets), truncated };
+      at += Math.ceil(tokens / 4);
+    }
+  }
+}
+
 async function encode({ directory, isPublic, options }, texts, pairs) {
   const tokenizer = await tokenizerOf(directory, isPublic);
-  if (!isPublic) return tokenizer.encodeBatch(texts, pairs, options);
-  const encodings = await tokenizer.encodeBatch(texts, {
-    ...options,
-    ...(pairs && { textPairs: pairs }),
-  });
+  const encodings = isPublic
+    ? await tokenizer.encodeBatch(texts, { ...options, ...(pairs && { textPairs: pairs }) })
+    : [...unpacked(await tokenizer.encodeBatch(texts, pairs, options))];
   return {
     lengths: Int32Array.from(encodings, ({ ids }) => ids.length),
     ids: joined(
