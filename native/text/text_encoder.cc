@@ -1,5 +1,6 @@
 #include "text/text_encoder.h"
 
+#include <algorithm>
 #include <string>
 
 #include "text/utf.h"
@@ -11,10 +12,10 @@ namespace {
 class TextEncoder {
  public:
   /// `enough`: stops once there are so many tokens.
-  TextEncoder(const TextRules& rules, bool with_offsets, size_t enough)
-      : rules_(rules), with_offsets_(with_offsets), enough_(enough) {}
+  TextEncoder(const TextRules& rules, bool with_offsets, size_t enough, TextTokens& tokens)
+      : rules_(rules), with_offsets_(with_offsets), enough_(enough), tokens_(tokens) {}
 
-  TextTokens encode(std::string_view text) {
+  void encode(std::string_view text) {
     rules_.raw_finder.split(
         text,
         [&](size_t first, size_t last) {
@@ -28,7 +29,6 @@ class TextEncoder {
           pass(text.substr(first, last - first));
           return add(token.id, {start, position_});
         });
-    return std::move(tokens_);
   }
 
  private:
@@ -77,16 +77,26 @@ class TextEncoder {
   int32_t position_ = 0;  // in the source, in UTF-16 units
   NormalizedText normalized_;
   std::vector<Piece> pieces_;
-  TextTokens tokens_;
+  TextTokens& tokens_;
 };
 
 }  // namespace
 
-TextTokens encode_text(const TextRules& rules, std::string_view text, bool with_offsets,
-                       size_t enough) {
-  TextEncoder encoder(rules, with_offsets, enough);
-  if (utf::is_valid(text)) return encoder.encode(text);
-  return encoder.encode(utf::replace_invalid(text));
+void TextTokens::reserve(size_t bytes, bool with_offsets, size_t enough) {
+  constexpr size_t kBytesPerToken = 3;
+  const size_t room = std::min(bytes / kBytesPerToken + 8, enough);
+  ids.reserve(room);
+  if (with_offsets) offsets.reserve(room);
+}
+
+void encode_text(const TextRules& rules, std::string_view text, bool with_offsets, size_t enough,
+                 TextTokens& tokens) {
+  TextEncoder encoder(rules, with_offsets, enough, tokens);
+  if (utf::is_valid(text)) {
+    encoder.encode(text);
+  } else {
+    encoder.encode(utf::replace_invalid(text));
+  }
 }
 
 }  // namespace bertcnn::text

@@ -25,10 +25,14 @@ struct TextRules {
 struct TextTokens {
   std::vector<int32_t> ids;
   std::vector<std::pair<int32_t, int32_t>> offsets;  ///< in UTF-16 units; empty when not asked for
+
+  /// Makes room for about as many tokens as `bytes` of text give, so that growing seldom costs
+  /// anything.
+  void reserve(size_t bytes, bool with_offsets, size_t enough);
 };
 
-/// Encodes `text`. Stops early once there are `enough` tokens.
-TextTokens encode_text(const TextRules& rules, std::string_view text, bool with_offsets,
-                       size_t enough);
+/// Appends the tokens of `text` to `tokens`. Stops early once there are `enough` of them in all.
+void encode_text(const TextRules& rules, std::string_view text, bool with_offsets, size_t enough,
+                 TextTokens& tokens);
 
 }  // namespace bertcnn::text

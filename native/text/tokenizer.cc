@@ -79,7 +79,17 @@ void Tokenizer::State::number_tokens() {
 
 namespace {
 
-/// Puts an `Encoding` together.
+/// Cuts special tokens for which `max_length` has no room.
+void cut(Encoding& encoding, size_t max_length) {
+  if (encoding.ids.size() <= max_length) return;
+  encoding.ids.resize(max_length);
+  encoding.special_tokens_mask.resize(max_length);
+  if (!encoding.type_ids.empty()) encoding.type_ids.resize(max_length);
+  if (!encoding.offsets.empty()) encoding.offsets.resize(max_length);
+  encoding.truncated = true;
+}
+
+/// Puts the `Encoding` of a pair together.
 class Assembler {
  public:
   Assembler(size_t count, const EncodeOptions& options)
@@ -110,15 +120,8 @@ class Assembler {
     encoding_.truncated |= count < tokens.ids.size();
   }
 
-  /// Cuts special tokens for which `max_length` has no room.
   Encoding finish(size_t max_length) {
-    if (encoding_.ids.size() > max_length) {
-      encoding_.ids.resize(max_length);
-      if (with_type_ids_) encoding_.type_ids.resize(max_length);
-      encoding_.special_tokens_mask.resize(max_length);
-      if (with_offsets_) encoding_.offsets.resize(max_length);
-      encoding_.truncated = true;
-    }
+    cut(encoding_, max_length);
     return std::move(encoding_);
   }
 
@@ -143,24 +146,43 @@ Tokenizer Tokenizer::from_directory(const std::string& directory) {
 
 Encoding Tokenizer::encode(std::string_view utf8, const EncodeOptions& options) const {
   const size_t most = room(options, 2);
+  const size_t frame = options.add_special_tokens ? 1 : 0;  // at each end
   // One token too many tells that the text was cut; the rest of a long text need not be read.
-  const size_t enough = most == SIZE_MAX ? most : most + 1;
-  const TextTokens text = encode_text(state_->rules, utf8, options.offsets, enough);
-  const size_t count = std::min(text.ids.size(), most);
+  const size_t enough = most == SIZE_MAX ? most : frame + most + 1;
+  TextTokens tokens;
+  tokens.reserve(utf8.size(), options.offsets, enough);
+  if (options.add_special_tokens) {
+    tokens.ids.push_back(state_->definition.cls_id);
+    if (options.offsets) tokens.offsets.emplace_back(0, 0);
+  }
+  encode_text(state_->rules, utf8, options.offsets, enough, tokens);
 
-  Assembler assembler(count + 2, options);
-  if (options.add_special_tokens) assembler.add_special(state_->definition.cls_id, 0);
-  assembler.add_text(text, count, 0);
-  if (options.add_special_tokens) assembler.add_special(state_->definition.sep_id, 0);
-  return assembler.finish(options.max_length);
+  Encoding encoding{.ids = std::move(tokens.ids), .offsets = std::move(tokens.offsets)};
+  encoding.truncated = encoding.ids.size() - frame > most;
+  if (encoding.truncated) {
+    encoding.ids.resize(frame + most);
+    if (options.offsets) encoding.offsets.resize(frame + most);
+  }
+  encoding.special_tokens_mask.assign(encoding.ids.size() + frame, 0);
+  if (options.add_special_tokens) {
+    encoding.ids.push_back(state_->definition.sep_id);
+    if (options.offsets) encoding.offsets.emplace_back(0, 0);
+    encoding.special_tokens_mask.front() = encoding.special_tokens_mask.back() = 1;
+  }
+  if (options.type_ids) encoding.type_ids.assign(encoding.ids.size(), 0);
+  cut(encoding, options.max_length);
+  return encoding;
 }
 
 Encoding Tokenizer::encode_pair(std::string_view utf8, std::string_view pair_utf8,
                                 const EncodeOptions& options) const {
   // Both are read to their ends: which of two over-long texts is longer decides who gets an odd
   // token.
-  const TextTokens text = encode_text(state_->rules, utf8, options.offsets, SIZE_MAX);
-  const TextTokens pair = encode_text(state_->rules, pair_utf8, options.offsets, SIZE_MAX);
+  TextTokens text, pair;
+  text.reserve(utf8.size(), options.offsets, SIZE_MAX);
+  pair.reserve(pair_utf8.size(), options.offsets, SIZE_MAX);
+  encode_text(state_->rules, utf8, options.offsets, SIZE_MAX, text);
+  encode_text(state_->rules, pair_utf8, options.offsets, SIZE_MAX, pair);
   const PairLengths keep =
       truncate_pair({text.ids.size(), pair.ids.size()}, room(options, 3), options.truncation);
 
