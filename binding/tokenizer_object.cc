@@ -1,10 +1,12 @@
 #include "tokenizer_object.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,6 +56,35 @@ text::BatchOptions read_batch_options(const Napi::Value& value) {
   fields.read("padToLongest", options.pad_to_longest);
   return options;
 }
+
+/// A string argument as UTF-8: a short one without a second look at its length and without memory
+/// of its own.
+class TextArgument {
+ public:
+  TextArgument(const Napi::Value& value, const char* name) {
+    size_t size = 0;
+    const napi_status status =
+        napi_get_value_string_utf8(value.Env(), value, short_.data(), short_.size(), &size);
+    // As much as fits is copied, in whole characters: with room for one more that is all.
+    if (status == napi_ok && size + 1 + kLongestCharacter <= short_.size()) {
+      view_ = {short_.data(), size};
+      return;
+    }
+    long_ = convert<std::string>(value, name);
+    view_ = long_;
+  }
+  TextArgument(const TextArgument&) = delete;
+  TextArgument& operator=(const TextArgument&) = delete;
+
+  std::string_view view() const { return view_; }
+
+ private:
+  static constexpr size_t kLongestCharacter = 4;
+
+  std::array<char, 1024> short_;
+  std::string long_;
+  std::string_view view_;
+};
 
 struct EncodeBatchRequest {
   std::vector<std::string> texts;
@@ -131,13 +162,13 @@ TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
 }
 
 Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
-  const auto text = convert<std::string>(info[0], "text");
+  const TextArgument text(info[0], "text");
   const auto pair = read_optional<std::string>(info[1], "pair");
   const text::EncodeOptions options = read_encode_options(info[2]);
-  return to_js(
-      info.Env(),
-      pair ? tokenizer_.encode_pair(text, *pair, options) : tokenizer_.encode(text, options),
-      options);
+  return to_js(info.Env(),
+               pair ? tokenizer_.encode_pair(text.view(), *pair, options)
+                    : tokenizer_.encode(text.view(), options),
+               options);
 }
 
 Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {

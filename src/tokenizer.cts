@@ -133,6 +133,25 @@ function* split(parts: readonly NativeEncodings[]): Generator<Encoding> {
 /** Encodings that are split between two turns of the event loop: a millisecond's work. */
 const TEXTS_A_TURN = 500;
 
+/** What is handed to the addon between two turns: a millisecond's work, too. */
+const CHUNK_TEXTS = 1000;
+const CHUNK_UNITS = 1 << 18;
+
+/** Where chunks of texts end. */
+function chunkEnds(texts: readonly string[], pairs?: readonly string[]): number[] {
+  const ends: number[] = [];
+  let start = 0;
+  let units = 0;
+  texts.forEach((text, i) => {
+    units += text.length + (pairs?.[i]?.length ?? 0);
+    if (units < CHUNK_UNITS && i + 1 - start < CHUNK_TEXTS && i + 1 < texts.length) return;
+    ends.push(i + 1);
+    start = i + 1;
+    units = 0;
+  });
+  return ends;
+}
+
 function readIds(value: unknown, name: string): Int32Array {
   if (types.isInt32Array(value)) return value;
   if (!Array.isArray(value)) throw unexpected("Int32Array or array of ids", name, value);
@@ -213,7 +232,8 @@ export class Tokenizer {
 
   /**
    * The tokens of many texts, off the JavaScript thread, on all processors. Only handing over texts and results
-   * takes the JavaScript thread's time.
+   * takes the JavaScript thread's time, in small portions between which the event loop turns; texts that are padded to
+   * the longest are handed over all at once.
    *
    * @param texts - the texts
    * @param options - special tokens, truncation, second texts, padding, what is left out
@@ -230,16 +250,29 @@ export class Tokenizer {
       );
     }
     const pad = this.#padding(padding, rest.maxLength);
-    let batch: NativeEncodings[];
+    const told = { ...rest, ...pad };
+    const waiting: Promise<NativeEncodings[]>[] = [];
+    // To pad to the longest all have to be seen.
+    const ends = padding === "longest" ? [first.length] : chunkEnds(first, textPairs);
+    const encodings: Encoding[] = [];
     try {
-      batch = await this.#native.encodeBatch(first, textPairs ?? null, { ...rest, ...pad });
+      let start = 0;
+      for (const end of ends) {
+        const pairs = textPairs?.slice(start, end) ?? null;
+        const chunk = this.#native.encodeBatch(first.slice(start, end), pairs, told);
+        chunk.catch(() => undefined); // it may fail before it is awaited below
+        waiting.push(chunk);
+        start = end;
+        if (start < first.length) await setImmediate();
+      }
+      for (const chunk of waiting) {
+        for (const encoding of split(await chunk)) {
+          encodings.push(encoding);
+          if (encodings.length % TEXTS_A_TURN === 0) await setImmediate();
+        }
+      }
     } catch (error) {
       throw toBertCnnError(error);
-    }
-    const encodings: Encoding[] = [];
-    for (const encoding of split(batch)) {
-      encodings.push(encoding);
-      if (encodings.length % TEXTS_A_TURN === 0) await setImmediate();
     }
     return encodings;
   }

@@ -148,10 +148,14 @@ await reportingFailure(async () => {
     for (const [corpus, texts] of Object.entries(corpora)) {
       least = Math.min(least, print(corpus, texts, await measure(workers, corpus, texts)));
     }
-    const [, , delay] = await workers.free.ask("movies", "delay");
     console.log(
-      `\nlongest delay of the event loop while encodeBatch works: ${delay.toFixed(1)} ms`,
+      "\nlongest delay of the event loop, ms, while encodeBatch works and in an idle process",
     );
+    for (const corpus of Object.keys(corpora)) {
+      const [, , busy] = await workers.free.ask(corpus, "delay");
+      const [, , idle] = await workers.free.ask(corpus, "idle");
+      console.log(`  ${corpus}: ${busy.toFixed(1)}, ${idle.toFixed(1)}`);
+    }
     console.log(`least ratio to the fastest peer: ${least.toFixed(1)} (goal: ${GOAL})`);
     for (const worker of Object.values(workers)) worker.end();
   } finally {

@@ -181,8 +181,11 @@ describe("encodeBatch", () => {
   it("lets the event loop turn while many results are split", async () => {
     const texts = 2000;
     const parts = Array.from({ length: texts }, (_, i) => pack([1, 0, 0, 0, i, 1], [0]));
-    native.tokenizer.encodeBatch = () => Promise.resolve(parts);
-    const encodings = (await load()).encodeBatch(Array.from({ length: texts }, () => "a"));
+    native.tokenizer.encodeBatch = (some) =>
+      Promise.resolve(some.map((text) => parts[Number(text)]!));
+    const encodings = (await load()).encodeBatch(
+      Array.from({ length: texts }, (_, i) => String(i)),
+    );
     let turns = 0;
     const count = () => {
       turns++;
@@ -223,6 +226,27 @@ describe("encodeBatch", () => {
       "ERR_INVALID_ARGUMENT",
       "options.padding",
     );
+  });
+
+  it("hands many texts over in chunks, all at once only to pad to the longest", async () => {
+    const tokenizer = await load();
+    const texts = Array.from({ length: 2001 }, (_, i) => String(i));
+    await tokenizer.encodeBatch([...texts, "x".repeat(1 << 18), "y"], { textPairs: undefined });
+    const calls = jest.mocked(native.tokenizer.encodeBatch!).mock.calls;
+    expect(calls.map(([chunk]) => chunk.length)).toEqual([1000, 1000, 2, 1]);
+    expect(calls.flatMap(([chunk]) => chunk.slice(0, 1))).toEqual(["0", "1000", "2000", "y"]);
+    await tokenizer.encodeBatch(texts, { textPairs: texts, padding: true });
+    expect(native.tokenizer.encodeBatch).toHaveBeenLastCalledWith(texts, texts, {
+      padToLongest: true,
+    });
+    await tokenizer.encodeBatch(texts, { textPairs: texts });
+    expect(native.tokenizer.encodeBatch).toHaveBeenLastCalledWith(["2000"], ["2000"], {});
+  });
+
+  it("gives the error of a chunk that fails while others are handed over", async () => {
+    native.tokenizer.encodeBatch = () => Promise.reject(nativeError("ERR_OUT_OF_MEMORY", "full"));
+    const texts = Array.from({ length: 3000 }, () => "a");
+    await expectError((await load()).encodeBatch(texts), "ERR_OUT_OF_MEMORY", "full");
   });
 
   it("refuses pairs of another number", async () => {

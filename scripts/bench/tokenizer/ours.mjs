@@ -1,8 +1,9 @@
 // bertcnn's side of the tokenizer benchmark; see worker.mjs.
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Tokenizer } from "../../../dist/index.js";
-import { corpora, directory, serve } from "./worker.mjs";
+import { directory, serve } from "./worker.mjs";
 
 const tokenizer = await Tokenizer.fromPretrained(directory);
 
@@ -10,17 +11,28 @@ function count(encodings) {
   return encodings.reduce((tokens, { ids }) => tokens + ids.length, 0);
 }
 
+async function encodeMany(texts) {
+  for (let i = 0; i < 10; i++) await tokenizer.encodeBatch(texts);
+}
+
+async function longestDelay(work) {
+  const histogram = monitorEventLoopDelay({ resolution: 1 });
+  histogram.enable();
+  await work();
+  histogram.disable();
+  return histogram.max / 1e6;
+}
+
 serve({
   encode: (texts) => texts.reduce((tokens, text) => tokens + tokenizer.encode(text).ids.length, 0),
   encodeBatch: async (texts) => count(await tokenizer.encodeBatch(texts)),
-  /** The event loop's longest delay in milliseconds while all texts are encoded several times. */
-  delay: async () => {
-    const histogram = monitorEventLoopDelay({ resolution: 1 });
-    histogram.enable();
-    for (let i = 0; i < 5; i++) {
-      for (const texts of Object.values(corpora)) await tokenizer.encodeBatch(texts);
-    }
-    histogram.disable();
-    return histogram.max / 1e6;
+  /** The event loop's longest delay in milliseconds while many texts are encoded. */
+  delay: async (texts) => longestDelay(() => encodeMany(texts)),
+  /** The same while nothing is done. */
+  idle: async (texts) => {
+    const begin = performance.now();
+    await encodeMany(texts);
+    const duration = performance.now() - begin;
+    return longestDelay(() => sleep(duration));
   },
 });

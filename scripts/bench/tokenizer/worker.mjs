@@ -3,10 +3,12 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-export const [file, directory, peer] = process.argv.slice(2);
+const [file, directory, peer] = process.argv.slice(2);
+
+export { directory, peer };
 
 /** @type {Record<string, string[]>} */
-export const corpora = JSON.parse(readFileSync(file, "utf8"));
+const corpora = JSON.parse(readFileSync(file, "utf8"));
 
 /** @param {Record<string, (texts: string[]) => number | Promise<number>>} ways each gives the number of tokens */
 export async function serve(ways) {
