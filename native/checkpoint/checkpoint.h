@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,6 +60,17 @@ class Checkpoint {
 /// exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`. `ERR_IO` where
 /// the tensor's file can no longer be read to its end.
 void copy_as_float32(const Tensor& tensor, float* out);
+
+/// A tensor, and room for its `numel()` values.
+struct Copy {
+  const Tensor* from;
+  float* to;
+};
+
+/// Does all of them, each as above, by up to `threads` threads, the calling one among them, which
+/// asks `cancelled` now and then: `ERR_CANCELLED`, with some of them done.
+void copy_as_float32(std::span<const Copy> copies, size_t threads,
+                     const std::function<bool()>& cancelled = {});
 
 /// Writes a safetensors file, atomically: `file` appears complete or stays as it was. transformers
 /// wants

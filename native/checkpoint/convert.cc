@@ -1,9 +1,21 @@
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <span>
+#include <system_error>
+#include <thread>
 #include <vector>
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/describe.h"
@@ -18,7 +30,6 @@ float widen_bfloat16(uint16_t bits) {
 }
 
 /// float16 has 5 bits of exponent (bias 15) and 10 of mantissa, float32 has 8 (bias 127) and 23.
-/// Without branches, so that the loop over it is vectorised.
 float widen_float16(uint16_t bits) {
   const uint32_t sign = static_cast<uint32_t>(bits & 0x8000U) << 16;
   const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7FFFU) << 13;
@@ -39,62 +50,203 @@ float round_float64(double number) {
   return static_cast<float>(number);
 }
 
+/// Elements of a tensor, from one on.
+struct Range {
+  const Tensor& tensor;
+  size_t first;
+  size_t count;
+
+  size_t begin() const { return first * size_of(tensor.dtype); }
+  size_t size() const { return count * size_of(tensor.dtype); }
+};
+
 /// Hands `use` the bytes in pieces of whole elements. Those of a file are read, not looked at where
 /// they are mapped: should somebody cut the file short, that is an error and not the process's end.
 template <typename Use>
-void for_each_piece(const Tensor& tensor, Use&& use) {
+void for_each_piece(const Range& range, Use&& use) {
+  const Tensor& tensor = range.tensor;
   if (tensor.file == nullptr) {
-    use(tensor.bytes);
+    use(tensor.bytes.subspan(range.begin(), range.size()));
     return;
   }
-  constexpr size_t longest_piece = size_t{1} << 20;
-  std::vector<std::byte> buffer(std::min(longest_piece, tensor.bytes.size()));
-  for (size_t done = 0; done < tensor.bytes.size();) {
-    const auto piece = std::span(buffer).first(std::min(buffer.size(), tensor.bytes.size() - done));
-    read_at(*tensor.file, tensor.offset + done, piece);
+  constexpr size_t longest_piece = size_t{256} << 10;  // stays in a core's cache
+  const size_t length = std::min(longest_piece, range.size());
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(length);
+  for (size_t done = 0; done < range.size();) {
+    const std::span piece(buffer.get(), std::min(length, range.size() - done));
+    read_at(*tensor.file, tensor.offset + range.begin() + done, piece);
     use(std::span<const std::byte>(piece));
     done += piece.size();
   }
 }
 
+/// Converts `count` elements, which may not be aligned.
+using Convert = void (*)(const std::byte* from, size_t count, float* to);
+
 template <typename Stored, float (*convert)(Stored)>
-void convert_all(const Tensor& tensor, float* out) {
-  for_each_piece(tensor, [&](std::span<const std::byte> bytes) {
-    const size_t count = bytes.size() / sizeof(Stored);
-    for (size_t i = 0; i < count; ++i) {
-      Stored stored;  // the bytes may not be aligned
-      std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));
-      out[i] = convert(stored);
-    }
+void convert_each(const std::byte* from, size_t count, float* to) {
+  for (size_t i = 0; i < count; ++i) {
+    Stored stored;
+    std::memcpy(&stored, from + i * sizeof(Stored), sizeof(Stored));
+    to[i] = convert(stored);
+  }
+}
+
+#ifdef __x86_64__
+/// As the function above, eight at a time by an instruction that most processors have.
+[[gnu::target("avx,f16c")]] void widen_float16_by_f16c(const std::byte* from, size_t count,
+                                                       float* to) {
+  constexpr size_t width = 8;
+  const size_t whole = count / width * width;
+  for (size_t i = 0; i < whole; i += width) {
+    const auto* const halves = reinterpret_cast<const __m128i*>(from + i * sizeof(uint16_t));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
+  }
+  convert_each<uint16_t, widen_float16>(from + whole * sizeof(uint16_t), count - whole, to + whole);
+}
+
+bool has_f16c() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  // AVX is asked for as well, since that tells whether the system saves its registers.
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0 &&
+         __builtin_cpu_supports("avx");
+}
+#endif
+
+Convert find_float16_conversion() {
+#ifdef __x86_64__
+  if (has_f16c()) {
+    return widen_float16_by_f16c;
+  }
+#endif
+  return convert_each<uint16_t, widen_float16>;
+}
+
+Convert float16_conversion() {
+  static const Convert convert = find_float16_conversion();
+  return convert;
+}
+
+void convert_all(const Range& range, Convert convert, float* out) {
+  for_each_piece(range, [&](std::span<const std::byte> bytes) {
+    const size_t count = bytes.size() / size_of(range.tensor.dtype);
+    convert(bytes.data(), count, out);
     out += count;
   });
 }
 
-void copy_all(const Tensor& tensor, float* out) {
+void copy_all(const Range& range, float* out) {
+  const Tensor& tensor = range.tensor;
   if (tensor.file != nullptr) {
-    const auto count = static_cast<size_t>(tensor.numel());
-    read_at(*tensor.file, tensor.offset, std::as_writable_bytes(std::span(out, count)));
-  } else if (!tensor.bytes.empty()) {
-    std::memcpy(out, tensor.bytes.data(), tensor.bytes.size());
+    read_at(*tensor.file, tensor.offset + range.begin(),
+            std::as_writable_bytes(std::span(out, range.count)));
+  } else if (range.count > 0) {
+    std::memcpy(out, tensor.bytes.data() + range.begin(), range.size());
   }
 }
+
+void require_floating_point(const Tensor& tensor) {
+  if (!is_floating_point(tensor.dtype)) {
+    fail("ERR_CHECKPOINT_MISMATCH", "the tensor ", quoted(tensor.name), " is ",
+         name_of(tensor.dtype), ", where a floating-point type is needed");
+  }
+}
+
+void copy_range(const Range& range, float* out) {
+  switch (range.tensor.dtype) {
+    case DType::float16:
+      return convert_all(range, float16_conversion(), out);
+    case DType::bfloat16:
+      return convert_all(range, convert_each<uint16_t, widen_bfloat16>, out);
+    case DType::float64:
+      return convert_all(range, convert_each<double, round_float64>, out);
+    default:
+      return copy_all(range, out);
+  }
+}
+
+/// Copies piece after piece, as one of several threads.
+class Copier {
+ public:
+  explicit Copier(std::span<const Copy> copies) {
+    constexpr size_t longest_piece = size_t{1} << 20;  // elements
+    for (const Copy& copy : copies) {
+      require_floating_point(*copy.from);
+      const auto elements = static_cast<size_t>(copy.from->numel());
+      for (size_t first = 0; first < elements; first += longest_piece) {
+        const size_t count = std::min(longest_piece, elements - first);
+        pieces_.push_back({{*copy.from, first, count}, copy.to + first});
+      }
+    }
+  }
+
+  size_t pieces() const { return pieces_.size(); }
+
+  /// Works until nothing is left, another thread failed, or `cancelled` says so.
+  void work(const std::function<bool()>& cancelled) {
+    try {
+      while (!stopped_) {
+        const size_t i = next_++;
+        if (i >= pieces_.size()) {
+          return;
+        }
+        if (cancelled && cancelled()) {
+          fail("ERR_CANCELLED", "Loading was cancelled.");
+        }
+        copy_range(pieces_[i].range, pieces_[i].to);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      failure_ = failure_ ? failure_ : std::current_exception();
+      stopped_ = true;
+    }
+  }
+
+  void rethrow() const {
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+  }
+
+ private:
+  struct Piece {
+    Range range;
+    float* to;
+  };
+
+  std::vector<Piece> pieces_;
+  std::atomic<size_t> next_ = 0;
+  std::atomic<bool> stopped_ = false;
+  std::mutex mutex_;
+  std::exception_ptr failure_;
+};
 
 }  // namespace
 
 void copy_as_float32(const Tensor& tensor, float* out) {
-  switch (tensor.dtype) {
-    case DType::float32:
-      return copy_all(tensor, out);
-    case DType::float16:
-      return convert_all<uint16_t, widen_float16>(tensor, out);
-    case DType::bfloat16:
-      return convert_all<uint16_t, widen_bfloat16>(tensor, out);
-    case DType::float64:
-      return convert_all<double, round_float64>(tensor, out);
-    default:
-      fail("ERR_CHECKPOINT_MISMATCH", "the tensor ", quoted(tensor.name), " is ",
-           name_of(tensor.dtype), ", where a floating-point type is needed");
+  require_floating_point(tensor);
+  copy_range({tensor, 0, static_cast<size_t>(tensor.numel())}, out);
+}
+
+void copy_as_float32(std::span<const Copy> copies, size_t threads,
+                     const std::function<bool()>& cancelled) {
+  Copier copier(copies);
+  std::vector<std::thread> others;
+  try {
+    while (others.size() + 1 < std::min(threads, copier.pieces())) {
+      others.emplace_back([&copier] { copier.work({}); });
+    }
+  } catch (const std::system_error&) {
+    // The system has no room for more threads: those that there are do it.
   }
+  copier.work(cancelled);
+  for (std::thread& other : others) {
+    other.join();
+  }
+  copier.rethrow();
 }
 
 }  // namespace bertcnn::checkpoint

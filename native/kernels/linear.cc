@@ -1,12 +1,13 @@
 #include "kernels/linear.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 
 namespace bertcnn::kernels {
 
 Linear::Linear(int64_t in, int64_t out, const at::TensorOptions& options)
-    : weight_(at::zeros({out, in}, options)), bias_(at::zeros({out}, options)) {}
+    : weight_(at::empty({out, in}, options)), bias_(at::zeros({out}, options)) {}
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
   return at::linear(x, weight_, bias_);

@@ -14,6 +14,7 @@ namespace bertcnn::kernels {
 /// here.
 class Linear {
  public:
+  /// W is not set, b is zero: setting what is then loaded would take as long as loading it.
   Linear(int64_t in, int64_t out, const at::TensorOptions& options);
 
   /// `[..., in] -> [..., out]`

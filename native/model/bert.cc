@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include "kernels/attention.h"
@@ -16,9 +17,9 @@ using kernels::ParameterList;
 BertEmbeddings::BertEmbeddings(const BertConfig& config, const at::TensorOptions& options)
     : pad_token_id_(config.pad_token_id),
       dropout_(config.hidden_dropout_prob),
-      word_embeddings_(at::zeros({config.vocab_size, config.hidden_size}, options)),
+      word_embeddings_(at::empty({config.vocab_size, config.hidden_size}, options)),
       position_embeddings_(
-          at::zeros({config.max_position_embeddings, config.hidden_size}, options)),
+          at::empty({config.max_position_embeddings, config.hidden_size}, options)),
       token_type_embeddings_(at::zeros({config.type_vocab_size, config.hidden_size}, options)),
       layer_norm_(config.hidden_size, config.layer_norm_eps, options) {}
 

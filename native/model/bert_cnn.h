@@ -30,7 +30,7 @@ class TextCnn {
 };
 
 /// `text -> BERT -> TextCNN -> logits`, under the names of DESIGN's table (`bert.*`, `convs.{i}.*`
-/// or `conv.*`, `fc.*`). Weights are zero until loaded or initialized.
+/// or `conv.*`, `fc.*`). Weights are unset until loaded or initialized.
 class BertCnn {
  public:
   BertCnn(BertCnnConfig config, at::Device device);

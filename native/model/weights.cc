@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
@@ -123,13 +124,7 @@ Mismatches checked(const BertCnn& model, const Sources& sources, Matching matchi
   return mismatches;
 }
 
-void copy_into(const at::Tensor& weight, const checkpoint::Tensor& source) {
-  if (weight.is_cpu()) {
-    checkpoint::copy_as_float32(source, weight.mutable_data_ptr<float>());
-    // Written past autograd's eyes: a graph that still held the old values must notice.
-    weight.unsafeGetTensorImpl()->bump_version();
-    return;
-  }
+void copy_to_device(const at::Tensor& weight, const checkpoint::Tensor& source) {
   const at::Tensor host = at::empty(weight.sizes(), at::TensorOptions().dtype(at::kFloat));
   checkpoint::copy_as_float32(source, host.mutable_data_ptr<float>());
   weight.copy_(host);
@@ -147,11 +142,20 @@ Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& sour
   const Sources sources = by_canonical_name(source);
   Mismatches mismatches = checked(model, sources, matching);
   const at::NoGradGuard no_grad;
-  for (const kernels::Parameter& parameter : model.parameters()) {
+  std::vector<checkpoint::Copy> copies;
+  for (const auto& [name, weight] : model.parameters()) {
+    const auto found = sources.find(name);
+    if (found == sources.end()) continue;
+    if (weight.is_cpu()) {
+      copies.push_back({found->second, weight.mutable_data_ptr<float>()});
+      // Written past autograd's eyes: a graph that still held the old values must notice.
+      weight.unsafeGetTensorImpl()->bump_version();
+      continue;
+    }
     if (cancelled && cancelled()) fail("ERR_CANCELLED", "Loading was cancelled.");
-    const auto found = sources.find(parameter.name);
-    if (found != sources.end()) copy_into(parameter.tensor, *found->second);
+    copy_to_device(weight, *found->second);
   }
+  checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), cancelled);
   return mismatches;
 }
 
