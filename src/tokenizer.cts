@@ -130,8 +130,10 @@ function* split(parts: readonly NativeEncodings[]): Generator<Encoding> {
   }
 }
 
-/** Encodings that are split between two turns of the event loop: a millisecond's work. */
-const TEXTS_A_TURN = 500;
+/** Tokens of encodings that are split between two turns of the event loop: a millisecond's work. */
+const TOKENS_A_TURN = 50_000;
+/** So many tokens' work goes into an encoding, however short it is. */
+const TOKENS_FOR_A_TEXT = 50;
 
 /** What is handed to the addon between two turns: a millisecond's work, too. */
 const CHUNK_TEXTS = 1000;
@@ -265,10 +267,14 @@ export class Tokenizer {
         start = end;
         if (start < first.length) await setImmediate();
       }
+      let tokens = 0;
       for (const chunk of waiting) {
         for (const encoding of split(await chunk)) {
           encodings.push(encoding);
-          if (encodings.length % TEXTS_A_TURN === 0) await setImmediate();
+          tokens += TOKENS_FOR_A_TEXT + encoding.ids.length;
+          if (tokens < TOKENS_A_TURN) continue;
+          tokens = 0;
+          await setImmediate();
         }
       }
     } catch (error) {

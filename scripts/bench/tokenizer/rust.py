@@ -16,9 +16,18 @@ tokenizer = Tokenizer.from_file(os.path.join(sys.argv[2], "tokenizer.json"))
 tokenizer.no_truncation()
 tokenizer.no_padding()
 
+BATCH = 256
+
+
+def in_batches(texts):
+    starts = range(0, len(texts), BATCH)
+    return sum(sum(map(len, tokenizer.encode_batch(texts[i : i + BATCH]))) for i in starts)
+
+
 WAYS = {
     "encode": lambda texts: sum(len(tokenizer.encode(text).ids) for text in texts),
-    "encode_batch": lambda texts: sum(map(len, tokenizer.encode_batch(texts))),
+    "encode_batch": in_batches,
+    "encode_all": lambda texts: sum(map(len, tokenizer.encode_batch(texts))),
 }
 for line in sys.stdin:
     corpus, way = line.split()
