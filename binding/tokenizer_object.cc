@@ -61,6 +61,8 @@ text::BatchOptions read_batch_options(const Napi::Value& value) {
 /// of its own.
 class TextArgument {
  public:
+  // To clear the bytes would cost more than to fill them.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
   TextArgument(const Napi::Value& value, const char* name) {
     size_t size = 0;
     const napi_status status =
