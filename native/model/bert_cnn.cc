@@ -100,9 +100,13 @@ void BertCnn::initialize(const std::vector<std::string>& names, at::Generator& g
     if (!wanted.contains(parameter.name)) continue;
     if (!parameter.name.starts_with(kEncoder)) {
       draw(weight, [&](const at::Tensor& host) { host.uniform_(-bound, bound, generator); });
-    } else if (parameter.name.starts_with(kPooler) && !bias) {
+    } else if (parameter.name.starts_with(kPooler)) {
       draw(weight, [&](const at::Tensor& host) {
-        host.normal_(0, config_.bert.initializer_range, generator);
+        if (bias) {
+          host.zero_();
+        } else {
+          host.normal_(0, config_.bert.initializer_range, generator);
+        }
       });
     }
   }
