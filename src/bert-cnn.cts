@@ -1,6 +1,7 @@
 import { throwIfAborted, whetherCancelled, whicheverFirst, type Limits } from "./calls.cjs";
 import { shaped } from "./check.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import { readSource } from "./hub.cjs";
 import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
 import type { ProblemType } from "./labels.cjs";
 import { readModelConfig, type BertCnnConfig } from "./model-config.cjs";
@@ -26,7 +27,7 @@ import {
   type StepOptions,
   type TrainingOptions,
 } from "./options.cjs";
-import { readDirectory, readPath, readStateDictTarget } from "./paths.cjs";
+import { readPath, readStateDictTarget } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { Tensor } from "./tensor.cjs";
 import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
@@ -159,7 +160,9 @@ export class BertCnn {
 
   /**
    * Loads a model from a directory: one that {@link BertCnn.savePretrained} wrote, or a plain BERT
-   * checkpoint (`config.json`, weights, the tokenizer's files), which gets a new head.
+   * checkpoint (`config.json`, weights, the tokenizer's files), which gets a new head. Where there is no such
+   * directory, `"name"` and `"organisation/name"` are models of the Hugging Face hub: taken from its cache, or
+   * fetched into it.
    *
    * @example
    * ```ts
@@ -170,17 +173,18 @@ export class BertCnn {
    * });
    * ```
    *
-   * @param source - path of the directory
+   * @param source - path of the directory, or a model's id
    * @param options - what the new head is like and where the model computes
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_INVALID_CONFIG`,
    * `ERR_UNSUPPORTED_CONFIG`, `ERR_CHECKPOINT_FORMAT`, `ERR_CHECKPOINT_MISMATCH`, `ERR_TOKENIZER_FORMAT`,
-   * `ERR_DEVICE_UNAVAILABLE`, `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`; or the signal's reason
+   * `ERR_DEVICE_UNAVAILABLE`, `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`, for an id also `ERR_NETWORK`,
+   * `ERR_ACCESS_DENIED` or `ERR_IO`; or the signal's reason
    */
   static async fromPretrained(source: string, options?: BertCnnOptions): Promise<BertCnn> {
-    const { signal, ...model } = shaped(options, "options", loadShape);
+    const { revision, progress, signal, ...model } = shaped(options, "options", loadShape);
     checkLabelCount(model.labels, model.numLabels);
     throwIfAborted(signal);
-    const directory = await readDirectory(source, "source");
+    const directory = await readSource(source, "model", { revision, progress, signal });
     throwIfAborted(signal);
     try {
       const loading = nativeModule().loadModel({ directory, ...model });

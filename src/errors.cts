@@ -6,6 +6,8 @@ export type BertCnnErrorCode =
   | "ERR_UNSUPPORTED_CONFIG"
   | "ERR_FILE_NOT_FOUND"
   | "ERR_IO"
+  | "ERR_NETWORK"
+  | "ERR_ACCESS_DENIED"
   | "ERR_CHECKPOINT_FORMAT"
   | "ERR_CHECKPOINT_MISMATCH"
   | "ERR_TOKENIZER_FORMAT"
@@ -32,6 +34,8 @@ const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_UNSUPPORTED_CONFIG: "config.json asks for arithmetic that this library does not have",
   ERR_FILE_NOT_FOUND: "a file or directory does not exist",
   ERR_IO: "the operating system refused to read or write",
+  ERR_NETWORK: "the Hugging Face hub cannot be reached, or sends what it should not",
+  ERR_ACCESS_DENIED: "the Hugging Face hub wants a token, or another one",
   ERR_CHECKPOINT_FORMAT: "a weights file is damaged or of an unknown format",
   ERR_CHECKPOINT_MISMATCH: "names or shapes in a weights file do not fit the model",
   ERR_TOKENIZER_FORMAT: "the tokenizer's files are missing, damaged or not WordPiece",

@@ -41,12 +41,32 @@ export type Freeze = "encoder" | "none";
 /** Where a model computes. `"auto"` is the first CUDA device, else the CPU. */
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 
+/** What {@link HubOptions.progress} is told. */
+export interface DownloadProgress {
+  /** The name of the file, such as `model.safetensors`. */
+  readonly file: string;
+  /** Bytes of it that are there, those of an earlier attempt included. */
+  readonly loaded: number;
+  /** All its bytes; `null` where the server does not say. */
+  readonly total: number | null;
+}
+
+/** Options of loading a model that is named by its id on the Hugging Face hub; a directory needs none. */
+export interface HubOptions {
+  /** A branch, a tag or a commit. Default `"main"`. */
+  revision?: string | undefined;
+  /** Called while files are fetched; never where all are in the cache. What it throws ends loading. */
+  progress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Stops loading; the promise rejects with the signal's reason. What was fetched is kept for the next time. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to dropout, padding,
  * freeze) comes from the directory where it was written by {@link BertCnn.savePretrained}, else from the
  * defaults named here.
  */
-export interface BertCnnOptions {
+export interface BertCnnOptions extends HubOptions {
   /** Default `"frozen"`. */
   variant?: Variant | undefined;
   /** The labels' names, in the order of the logits. Default `LABEL_0`, `LABEL_1`, ... */
@@ -82,8 +102,6 @@ export interface BertCnnOptions {
   maxBatchTokens?: number | undefined;
   /** Rows that may wait; a call that would exceed it is refused with `ERR_QUEUE_FULL`. Default: any number. */
   maxQueueRows?: number | undefined;
-  /** Stops loading; the promise rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
 }
 
 /** Options of {@link BertCnn.predict}. */
@@ -158,8 +176,24 @@ const labels: Check<readonly string[]> = (value, name) => {
   return names;
 };
 
+/** Its parts become parts of paths and of addresses. */
+const revision: Check<string> = (value, name) => {
+  const parts = typeof value === "string" && value.length <= 250 ? value.split("/") : [""];
+  if (parts.every((part) => /^[\w+@~-][\w.+@~-]*$/.test(part))) return value as string;
+  throw unexpected("branch, tag or commit", name, value);
+};
+
+const progress: Check<(progress: DownloadProgress) => void> = (value, name) => {
+  if (typeof value === "function") return value as (progress: DownloadProgress) => void;
+  throw unexpected("function", name, value);
+};
+
+/** For {@link shaped}: the names and checks of {@link HubOptions}. */
+export const hubShape = { revision, progress, signal: abortSignal };
+
 /** For {@link shaped}: the names and checks of {@link BertCnnOptions}. */
 export const loadShape = {
+  ...hubShape,
   variant: oneOf("frozen", "fine-tune", "max-over-time"),
   labels,
   numLabels: integerUpTo(1e6),
@@ -179,7 +213,6 @@ export const loadShape = {
   threads: integerUpTo(1024),
   maxBatchTokens: positiveInteger,
   maxQueueRows: positiveInteger,
-  signal: abortSignal,
 };
 
 /** For {@link shaped}: the names and checks of {@link PredictOptions}. */

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 
+import { throwIfAborted } from "./calls.cjs";
 import {
   boolean,
   naturalNumber,
@@ -12,9 +13,10 @@ import {
   unexpected,
 } from "./check.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import { readSource } from "./hub.cjs";
 import { nativeModule } from "./native-module.cjs";
 import type { NativeBatchOptions, NativeEncodings, NativeTokenizer } from "./native.cjs";
-import { readDirectory } from "./paths.cjs";
+import { hubShape, type HubOptions } from "./options.cjs";
 
 /** How texts are turned into tokens. */
 export interface EncodingOptions {
@@ -203,14 +205,19 @@ export class Tokenizer {
 
   /**
    * Reads a tokenizer from a directory with `vocab.txt` and `tokenizer_config.json`, or with a WordPiece
-   * `tokenizer.json`.
+   * `tokenizer.json`; or that of a model of the Hugging Face hub, as {@link BertCnn.fromPretrained} does.
    *
-   * @param source - path of the directory
+   * @param source - path of the directory, or a model's id
+   * @param options - for an id: the revision, and what watches and stops the download
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_TOKENIZER_FORMAT`,
-   * `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`
+   * `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`, for an id also `ERR_NETWORK`, `ERR_ACCESS_DENIED` or `ERR_IO`; or
+   * the signal's reason
    */
-  static async fromPretrained(source: string): Promise<Tokenizer> {
-    const directory = await readDirectory(source, "source");
+  static async fromPretrained(source: string, options?: HubOptions): Promise<Tokenizer> {
+    const { signal, ...hub } = shaped(options, "options", hubShape);
+    throwIfAborted(signal);
+    const directory = await readSource(source, "tokenizer", { ...hub, signal });
+    throwIfAborted(signal);
     try {
       return new Tokenizer(await nativeModule().loadTokenizer(directory));
     } catch (error) {

@@ -45,6 +45,12 @@ export async function loading(signal: AbortSignal, maybe: number | undefined): P
     freeze: "none",
     dtype: "float32",
     seed: maybe,
+    revision: "main",
+    progress: ({ file, loaded, total }) => {
+      exactly<string>()(file);
+      exactly<number>()(loaded);
+      exactly<number | null>()(total);
+    },
     signal,
   });
   exactly<BertCnn>()(model);

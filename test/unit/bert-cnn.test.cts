@@ -92,7 +92,7 @@ describe("fromPretrained", () => {
 
   it("says that a directory is expected where there is none", async () => {
     await expectError(
-      BertCnn.fromPretrained("bert-base-uncased"),
+      BertCnn.fromPretrained("./bert-base-uncased"),
       "ERR_FILE_NOT_FOUND",
       "Expected a directory",
       path.resolve("bert-base-uncased"),

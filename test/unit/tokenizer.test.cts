@@ -2,7 +2,7 @@ import { Tokenizer } from "../../src/index.cjs";
 import { replaceNativeModule } from "../../src/native-module.cjs";
 import type { NativeEncodings } from "../../src/native.cjs";
 import { FakeNative, nativeError } from "./support/fake-native.cjs";
-import { errorOf, expectError } from "./support/rejection.cjs";
+import { errorOf, expectError, reasonOf } from "./support/rejection.cjs";
 
 const ids = [2, 9, 3];
 const typeIds = [0, 1, 0];
@@ -50,13 +50,15 @@ it("a tokenizer shows its vocabulary's size and its own limit", async () => {
   expect(await load()).toMatchObject({ vocabSize: 97, modelMaxLength: null });
 });
 
-it("a tokenizer comes from a directory only", async () => {
+it("a tokenizer comes from a directory or an id", async () => {
   await expectError(
-    Tokenizer.fromPretrained("bert-base-uncased"),
+    Tokenizer.fromPretrained("./bert-base-uncased"),
     "ERR_FILE_NOT_FOUND",
     "Expected a directory",
   );
   await expectError(Tokenizer.fromPretrained(undefined as never), "ERR_INVALID_ARGUMENT", "source");
+  const signal = AbortSignal.abort("no");
+  expect(await reasonOf(Tokenizer.fromPretrained(__dirname, { signal }))).toBe("no");
 });
 
 describe("encode", () => {
