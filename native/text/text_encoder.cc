@@ -20,14 +20,12 @@ class TextEncoder {
         text,
         [&](size_t first, size_t last) {
           const std::string_view rest = text.substr(first, last - first);
-          rules_.normalizer.normalize(rest, position_, with_offsets_, normalized_);
-          pass(rest);
+          rules_.normalizer.normalize(rest, position(text, first), with_offsets_, normalized_);
           return encode_normalized();
         },
         [&](const AddedToken& token, size_t first, size_t last) {
-          const int32_t start = position_;
-          pass(text.substr(first, last - first));
-          return add(token.id, {start, position_});
+          const int32_t start = position(text, first);
+          return add(token.id, {start, position(text, last)});
         });
   }
 
@@ -67,14 +65,23 @@ class TextEncoder {
     return with_offsets_ ? normalized_.span(first, last) : Span{};
   }
 
-  void pass(std::string_view source) {
-    if (with_offsets_) position_ += utf::utf16_length(source);
+  /// Where byte `at` of the source is, in UTF-16 units. Mostly it is further on than the last one
+  /// asked for; but a token that takes the spaces behind it may reach into the next one.
+  int32_t position(std::string_view text, size_t at) {
+    if (!with_offsets_) return 0;
+    const size_t from = std::min(at, reached_);
+    const size_t to = std::max(at, reached_);
+    const int32_t units = utf::utf16_length(text.substr(from, to - from));
+    units_ += at < reached_ ? -units : units;
+    reached_ = at;
+    return units_;
   }
 
   const TextRules& rules_;
   const bool with_offsets_;
   const size_t enough_;
-  int32_t position_ = 0;  // in the source, in UTF-16 units
+  size_t reached_ = 0;  // in the source: the byte that was asked for last,
+  int32_t units_ = 0;   // and the UTF-16 units before it
   NormalizedText normalized_;
   std::vector<Piece> pieces_;
   TextTokens& tokens_;

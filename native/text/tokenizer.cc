@@ -10,14 +10,27 @@
 #include "text/truncation.h"
 
 namespace bertcnn::text {
+namespace {
+
+/// What decoding shows for an id.
+struct IdToken {
+  int32_t id;
+  bool special;
+  const std::string* text;
+};
+
+}  // namespace
+
 struct Tokenizer::State {
   explicit State(TokenizerDefinition read);
+
+  /// Null for an id without a token.
+  const IdToken* find(int32_t id) const;
 
   TokenizerDefinition definition;
   TextRules rules;
   std::unordered_map<std::string_view, int32_t> added_ids;
-  std::vector<const std::string*> tokens;  // by id; null for an id without a token
-  std::vector<bool> special;               // by id
+  std::vector<IdToken> tokens;  // by id; no table, as a small file may state large ids
   size_t vocab_size = 0;
 
  private:
@@ -55,26 +68,38 @@ void Tokenizer::State::find_added_tokens() {
 }
 
 void Tokenizer::State::number_tokens() {
-  int32_t highest = -1;
-  for (const auto& [token, id] : definition.vocabulary) highest = std::max(highest, id);
-  for (const AddedToken& token : definition.added_tokens) highest = std::max(highest, token.id);
-  tokens.assign(static_cast<size_t>(highest) + 1, nullptr);
-  special.assign(tokens.size(), false);
   vocab_size = definition.vocabulary.size();
-  for (const auto& [token, id] : definition.vocabulary) tokens[static_cast<size_t>(id)] = &token;
+  for (const auto& [token, id] : definition.vocabulary) tokens.push_back({id, false, &token});
 
   std::unordered_set<std::string_view> special_contents;
   for (const AddedToken& token : definition.added_tokens) {
     if (token.special) special_contents.insert(token.content);
   }
   for (const AddedToken& token : definition.added_tokens) {
-    const auto id = static_cast<size_t>(token.id);
     vocab_size += rules.wordpiece.find(token.content) == Trie::kNoId;
     added_ids.emplace(token.content, token.id);
-    tokens[id] = &token.form;
     // Hugging Face looks the form up among the special tokens' contents.
-    special[id] = special_contents.contains(token.form);
+    tokens.push_back({token.id, special_contents.contains(token.form), &token.form});
   }
+  // Of several with one id the last counts.
+  std::reverse(tokens.begin(), tokens.end());
+  std::stable_sort(tokens.begin(), tokens.end(),
+                   [](const IdToken& a, const IdToken& b) { return a.id < b.id; });
+  tokens.erase(std::unique(tokens.begin(), tokens.end(),
+                           [](const IdToken& a, const IdToken& b) { return a.id == b.id; }),
+               tokens.end());
+  tokens.shrink_to_fit();
+}
+
+const IdToken* Tokenizer::State::find(int32_t id) const {
+  // Nearly every vocabulary numbers its tokens without gaps.
+  if (const auto at = static_cast<size_t>(id); at < tokens.size() && tokens[at].id == id) {
+    return &tokens[at];
+  }
+  const auto found =
+      std::lower_bound(tokens.begin(), tokens.end(), id,
+                       [](const IdToken& token, int32_t wanted) { return token.id < wanted; });
+  return found != tokens.end() && found->id == id ? &*found : nullptr;
 }
 
 namespace {
@@ -198,11 +223,9 @@ Encoding Tokenizer::encode_pair(std::string_view utf8, std::string_view pair_utf
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
   std::vector<std::string_view> tokens;
   for (const int32_t id : ids) {
-    if (id < 0 || static_cast<size_t>(id) >= state_->tokens.size()) continue;
-    const std::string* token = state_->tokens[static_cast<size_t>(id)];
-    if (token == nullptr) continue;
-    if (skip_special_tokens && state_->special[static_cast<size_t>(id)]) continue;
-    tokens.push_back(*token);
+    const IdToken* token = state_->find(id);
+    if (token == nullptr || (skip_special_tokens && token->special)) continue;
+    tokens.push_back(*token->text);
   }
   return join_tokens(tokens, state_->definition.decoder);
 }
@@ -215,9 +238,8 @@ std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
 }
 
 std::optional<std::string> Tokenizer::id_to_token(int32_t id) const {
-  if (id < 0 || static_cast<size_t>(id) >= state_->tokens.size()) return std::nullopt;
-  const std::string* token = state_->tokens[static_cast<size_t>(id)];
-  return token == nullptr ? std::nullopt : std::optional<std::string>(*token);
+  const IdToken* token = state_->find(id);
+  return token == nullptr ? std::nullopt : std::optional<std::string>(*token->text);
 }
 
 size_t Tokenizer::vocab_size() const {

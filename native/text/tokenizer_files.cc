@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 /// Files in use (of multilingual vocabularies) are below 10 MB. A JSON text takes up to 35 times
 /// its size as a tree, so that at this limit, too, a server has the memory.
 constexpr size_t kLargestFile = size_t{64} << 20;
-// As for tokenizer.json: it bounds the tables that are indexed by id.
+// As for tokenizer.json.
 constexpr size_t kMostTokens = 1 << 24;
 
 /// The bytes of a file, or nothing where there is no such file.

@@ -5,7 +5,7 @@
 namespace bertcnn::text {
 namespace {
 
-/// Beyond any vocabulary there is; it bounds the tables that are indexed by id.
+/// Beyond any vocabulary there is.
 constexpr int64_t kMostId = (1 << 24) - 1;
 /// BERT has 100. With a vocabulary made for it, a word costs up to the square of its length.
 constexpr int64_t kLongestWord = 1000;

@@ -12,13 +12,23 @@ Trie trie_of(const std::vector<std::pair<std::string, int32_t>>& vocabulary) {
   return Trie(std::move(entries));
 }
 
+/// Not by the trie, which has no empty token: a vocabulary may have one, and call it the unknown
+/// one.
+int32_t id_of(const std::string& token,
+              const std::vector<std::pair<std::string, int32_t>>& vocabulary) {
+  for (const auto& [known, id] : vocabulary) {
+    if (known == token) return id;
+  }
+  return Trie::kNoId;
+}
+
 }  // namespace
 
 WordPiece::WordPiece(const std::vector<std::pair<std::string, int32_t>>& vocabulary,
                      const WordPieceOptions& options)
     : trie_(trie_of(vocabulary)),
       continuations_(trie_.node_at(options.continuation_prefix)),
-      unknown_id_(trie_.find(options.unknown_token)),
+      unknown_id_(id_of(options.unknown_token, vocabulary)),
       max_word_characters_(options.max_word_characters) {}
 
 void WordPiece::append_pieces(std::string_view text, size_t first, size_t last,

@@ -265,6 +265,41 @@ TEST_F(TokenizerFiles, BertProcessingIsTheSameTemplate) {
   expect_refusal("post_processor", processor, "post_processor.sep is ");
 }
 
+TEST_F(TokenizerFiles, TheUnknownTokenMayBeTheEmptyOne) {
+  directory_.write("vocab.txt", std::string(kVocabulary) + "\n");
+  directory_.write("tokenizer_config.json", R"({"unk_token": ""})");
+  EXPECT_EQ(load().encode("zz film", {.add_special_tokens = false}).ids,
+            (std::vector<int32_t>{10, 5}));
+}
+
+TEST_F(TokenizerFiles, ALargeIdIsATokenLikeAnother) {
+  constexpr int32_t far = (1 << 24) - 1;
+  write_json("model.vocab", json::Object{{"[UNK]", 1}, {"film", far}, {"a", 2}});
+  const Tokenizer tokenizer = load();
+  const std::vector<int32_t> ids{2, far};
+  EXPECT_EQ(tokenizer.encode("a film", {.add_special_tokens = false}).ids, ids);
+  EXPECT_EQ(tokenizer.decode(ids, false), "a film");
+  EXPECT_EQ(tokenizer.id_to_token(far), "film");
+  EXPECT_EQ(tokenizer.id_to_token(far - 1), std::nullopt);
+}
+
+TEST_F(TokenizerFiles, OfTokensWithOneIdTheLastCounts) {
+  write_json("model.vocab", json::Object{{"[UNK]", 1}, {"film", 100}, {"a", 100}});
+  EXPECT_EQ(load().decode(std::vector<int32_t>{100}, false), "a");
+}
+
+/// As in Hugging Face's: what takes the spaces behind it does not keep the next one from being
+/// found where it starts with one of them.
+TEST_F(TokenizerFiles, AddedTokensThatOverlapLieWhereTheyAreInTheText) {
+  directory_.write("vocab.txt", kVocabulary);
+  directory_.write("tokenizer_config.json", R"({"added_tokens_decoder": {
+      "90": {"content": "<r>", "rstrip": true, "normalized": false},
+      "91": {"content": " s", "normalized": false}}})");
+  using Offsets = std::vector<std::pair<int32_t, int32_t>>;
+  EXPECT_EQ(load().encode("é<r>  s e", {.add_special_tokens = false}).offsets,
+            (Offsets{{0, 1}, {1, 6}, {5, 7}, {8, 9}}));
+}
+
 TEST_F(TokenizerFiles, BrokenMembersAreNamed) {
   expect_refusal("model.vocab", "none", "model.vocab is \"none\", expected an object");
   expect_refusal("model.vocab.film", -1, "model.vocab.film is -1");
