@@ -4,11 +4,14 @@
 #include <ATen/ops/softmax.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -18,6 +21,7 @@
 #include "engine/input_rows.h"
 #include "error.h"
 #include "json.h"
+#include "kernels/arithmetic.h"
 #include "kernels/packed_batch.h"
 #include "model/bert_cnn.h"
 #include "model/device.h"
@@ -28,6 +32,8 @@
 #include "training/trainer.h"
 
 namespace bertcnn::engine {
+
+using kernels::Arithmetic;
 
 namespace fs = std::filesystem;
 
@@ -42,10 +48,14 @@ struct ModelCompute::State {
   at::Generator generator;  // of dropout
   std::optional<text::Tokenizer> tokenizer;
   std::string directory;
+  std::vector<std::string> sources;  // directories and files that weights came from, in this order
   int64_t max_length = 0;
   ModelInfo info;
   std::unique_ptr<training::Trainer> trainer;
   std::exception_ptr training_failure;  // of the last configure_training
+
+  std::mutex packing;
+  std::atomic<bool> packs_are_stale = false;  // weights have changed since they were packed
 };
 
 namespace {
@@ -75,11 +85,38 @@ void check_cancelled(const CancelCheck& cancelled) {
   if (cancelled && cancelled()) fail("ERR_CANCELLED", "The call was cancelled.");
 }
 
-void check_dtype(const std::string& dtype) {
-  if (dtype != "float32" && dtype != "auto") {
-    fail("ERR_INVALID_ARGUMENT", "Expected 'float32' or 'auto' for dtype but received '", dtype,
-         "'.");
+/// How a model predicts on `device`; on CUDA by libtorch's own operations.
+Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
+  if (dtype != "float32" && dtype != "bfloat16" && dtype != "int8" && dtype != "auto") {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected 'float32', 'bfloat16', 'int8' or 'auto' for dtype but received '", dtype, "'.");
   }
+  if (!device.is_cpu()) {
+    if (dtype == "float32" || dtype == "auto") return Arithmetic::autograd;
+    fail("ERR_DTYPE_UNAVAILABLE", "dtype '", dtype, "' is not available on ", device.str(),
+         ", only on the CPU.");
+  }
+  const std::string reason = kernels::unsupported_reason(Arithmetic::bfloat16);
+  if (dtype == "auto") return reason.empty() ? Arithmetic::bfloat16 : Arithmetic::float32;
+  if (dtype == "bfloat16" && !reason.empty()) {
+    fail("ERR_DTYPE_UNAVAILABLE", "dtype 'bfloat16' is not available: ", reason,
+         ". 'auto' would choose float32.");
+  }
+  if (dtype == "int8") return Arithmetic::int8;
+  return dtype == "bfloat16" ? Arithmetic::bfloat16 : Arithmetic::float32;
+}
+
+const char* name_of(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::int8) return "int8";
+  return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
+}
+
+/// Packs the weights. Unless training wants them, only the packed matrices stay in memory.
+void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain) {
+  if (arithmetic == Arithmetic::autograd) return;
+  model.pack(arithmetic);
+  if (!keep_plain) model.release_encoder();
+  malloc_trim(0);  // what was freed would else stay with the process
 }
 
 uint64_t random_seed() {
@@ -195,8 +232,8 @@ at::Tensor probabilities_of(const at::Tensor& logits, model::ProblemType problem
 std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
                                                  const CancelCheck& cancelled) {
   return translating_errors([&] {
-    check_dtype(options.dtype);
     const at::Device device = model::find_device(options.device);
+    const Arithmetic arithmetic = choose_arithmetic(options.dtype, device);
     model::use_threads(options.threads.value_or(0));
     const fs::path directory = options.directory;
     const std::string config_path = (directory / "config.json").string();
@@ -212,6 +249,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     const uint64_t seed = options.seed.value_or(random_seed());
     auto state = std::make_unique<State>(config, device, model::make_generator(device, seed));
     state->directory = options.directory;
+    state->sources = {options.directory};
     state->tokenizer = load_tokenizer(directory);
     state->max_length = choose_max_length(options, config.bert, state->tokenizer);
 
@@ -219,13 +257,15 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     at::Generator initializer = model::make_generator(at::kCPU, seed);
     state->model.initialize(report.missing, initializer);
     report.initialized = report.missing;
+    check_cancelled(cancelled);
+    pack_weights(state->model, arithmetic, false);
 
     ModelInfo& info = state->info;
     info.config = json::write(config.to_json());
     info.labels = config.labels;
     info.problem_type = model::name_of(config.problem_type);
     info.device = device.str();
-    info.dtype = "float32";
+    info.dtype = name_of(arithmetic);
     info.max_length = state->max_length;
     for (const auto& parameter : state->model.parameters()) {
       info.parameter_count += parameter.tensor.numel();
@@ -311,11 +351,44 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
   return batch;
 }
 
+// ---- weights
+
+void ModelCompute::restore_weights() {
+  state_->model.restore_encoder([&] {
+    for (const std::string& source : state_->sources) {
+      model::reload_encoder(state_->model, checkpoint::Checkpoint::open(source));
+    }
+  });
+}
+
+template <typename Work>
+auto ModelCompute::with_plain_weights(Work&& work) {
+  const bool released = state_->model.encoder_is_released();
+  restore_weights();
+  struct Release {
+    State& state;
+    bool released;
+    ~Release() {
+      if (released) state.model.release_encoder();
+    }
+  } const release{*state_, released};
+  return work();
+}
+
+void ModelCompute::repack() {
+  if (!state_->packs_are_stale) return;
+  const std::scoped_lock lock(state_->packing);
+  if (!state_->packs_are_stale) return;
+  pack_weights(state_->model, state_->model.arithmetic(), true);
+  state_->packs_are_stale = false;
+}
+
 // ---- predicting
 
 void ModelCompute::predict(std::span<const TokenRow* const> rows,
                            std::span<const RowOutput> outputs, const CancelCheck& cancelled) {
   translating_errors([&] {
+    repack();
     const c10::InferenceMode inference;
     const auto packed = pack(rows, state_->model.device());
     const at::Tensor logits = state_->model.forward(packed, {false, state_->generator, cancelled});
@@ -337,6 +410,7 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
 Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
   return translating_errors([&]() -> Prediction {
     if (row_count(input) == 0) return Prediction{.labels = labels()};
+    repack();
     const c10::InferenceMode inference;
     Batch batch = make_batch(input, cancelled);
     const at::Tensor logits =
@@ -362,7 +436,12 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   state_->training_failure = nullptr;
   try {
     check_training_options(options);
+    if (state_->model.arithmetic() == Arithmetic::int8) {
+      fail("ERR_INVALID_ARGUMENT",
+           "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
+    }
     translating_errors([&] {
+      if (state_->model.config().freeze == model::Freeze::none) restore_weights();
       state_->trainer =
           std::make_unique<training::Trainer>(state_->model, options, state_->generator);
     });
@@ -383,7 +462,9 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
     const Batch batch = make_batch(request.input, cancelled);
+    repack();  // a frozen encoder computes with them
     const training::TrainerStep step = state_->trainer->step(batch.packed, targets, cancelled);
+    state_->packs_are_stale = true;
     StepResult result;
     result.step = step.step;
     result.loss = step.loss;
@@ -401,9 +482,11 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
 void ModelCompute::save_pretrained(const std::string& directory) {
   translating_errors([&] {
     checkpoint::AtomicDirectory target(directory);
-    const model::SavedWeights weights = model::save_weights(state_->model);
-    checkpoint::write_safetensors(target.path("model.safetensors"), weights.tensors,
-                                  {{"format", "pt"}});
+    with_plain_weights([&] {
+      const model::SavedWeights weights = model::save_weights(state_->model);
+      checkpoint::write_safetensors(target.path("model.safetensors"), weights.tensors,
+                                    {{"format", "pt"}});
+    });
     target.write("config.json", state_->info.config + "\n");
     if (state_->tokenizer) {
       for (const text::SourceFile& file : state_->tokenizer->files()) {
@@ -417,23 +500,34 @@ void ModelCompute::save_pretrained(const std::string& directory) {
 LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
   return translating_errors([&] {
     const auto source = checkpoint::Checkpoint::open(file);
-    return report_of(model::load_weights(
-        state_->model, source, strict ? model::Matching::strict : model::Matching::lenient));
+    return with_plain_weights([&] {
+      LoadReport report = report_of(model::load_weights(
+          state_->model, source, strict ? model::Matching::strict : model::Matching::lenient));
+      state_->sources.push_back(file);
+      state_->packs_are_stale = true;
+      repack();
+      return report;
+    });
   });
 }
 
 void ModelCompute::save_state_dict(const std::string& file) {
   translating_errors([&] {
-    const model::SavedWeights weights = model::save_weights(state_->model);
-    if (file.ends_with(".safetensors")) {
-      checkpoint::write_safetensors(file, weights.tensors, {{"format", "pt"}});
-    } else if (file.ends_with(".pt") || file.ends_with(".pth") || file.ends_with(".bin")) {
-      checkpoint::write_pytorch(file, weights.tensors);
-    } else {
+    const bool safetensors = file.ends_with(".safetensors");
+    if (!safetensors && !file.ends_with(".pt") && !file.ends_with(".pth") &&
+        !file.ends_with(".bin")) {
       fail("ERR_INVALID_ARGUMENT",
            "Expected a file name that ends in .safetensors, .pt, .pth or .bin but received '", file,
            "'.");
     }
+    with_plain_weights([&] {
+      const model::SavedWeights weights = model::save_weights(state_->model);
+      if (safetensors) {
+        checkpoint::write_safetensors(file, weights.tensors, {{"format", "pt"}});
+      } else {
+        checkpoint::write_pytorch(file, weights.tensors);
+      }
+    });
   });
 }
 

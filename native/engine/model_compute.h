@@ -89,6 +89,15 @@ class ModelCompute final : public Compute {
   struct Batch;
   Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
+
+  /// Brings the encoder's plain weights back, from the packed ones or from where they came.
+  void restore_weights();
+  /// Runs `work` with the plain weights in memory.
+  template <typename Work>
+  auto with_plain_weights(Work&& work);
+  /// Packs anew what training or loading has changed.
+  void repack();
+
   std::unique_ptr<State> state_;
 };
 

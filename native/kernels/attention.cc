@@ -2,14 +2,18 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
 
 namespace bertcnn::kernels {
@@ -83,6 +87,59 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     outputs.push_back(out.transpose(1, 2).reshape({sizes[i], q.size(1)}));
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs);
+}
+
+SelfAttention::SelfAttention(int64_t hidden_size, int64_t heads, double dropout_p,
+                             const at::TensorOptions& options)
+    : heads_(heads), dropout_(dropout_p) {
+  for (PlainWeight& projection : projections_) {
+    projection = {at::empty({hidden_size, hidden_size}, options),
+                  at::zeros({hidden_size}, options)};
+  }
+}
+
+Operand SelfAttention::forward(const HiddenStates& hidden, const PackedBatch& batch,
+                               const ForwardContext& context) const {
+  if (context.arithmetic == Arithmetic::autograd) {
+    const auto project = [&](const PlainWeight& projection) {
+      return at::linear(hidden.values, projection.weight, projection.bias);
+    };
+    const auto& [query, key, value] = projections_;
+    return {
+        attention(project(query), project(key), project(value), batch, heads_, dropout_, context)};
+  }
+  const Product qkv = packed_.multiply(hidden.operand);
+  const int64_t hidden_size = hidden.values.size(1);
+  if (attends_rows(hidden_size / heads_)) {
+    return attend_rows(qkv, batch, heads_, context.arithmetic);
+  }
+  const std::vector<at::Tensor> parts = dense(qkv).split(hidden_size, 1);
+  return operand_of(attention(parts[0], parts[1], parts[2], batch, heads_, 0, context),
+                    context.arithmetic);
+}
+
+void SelfAttention::parameters(const std::string& prefix, ParameterList& list) const {
+  constexpr std::array<const char*, 3> kNames = {"query.", "key.", "value."};
+  for (size_t i = 0; i < projections_.size(); ++i) {
+    list.push_back({prefix + kNames[i] + "weight", projections_[i].weight});
+    list.push_back({prefix + kNames[i] + "bias", projections_[i].bias});
+  }
+}
+
+void SelfAttention::pack(Arithmetic arithmetic) {
+  packed_.update(projections_, arithmetic);
+}
+
+void SelfAttention::release() const {
+  release_memory(projections_);
+}
+
+bool SelfAttention::restore() const {
+  return packed_.restore(projections_);
+}
+
+bool SelfAttention::is_packed() const {
+  return packed_.packs(projections_);
 }
 
 }  // namespace bertcnn::kernels

@@ -14,6 +14,8 @@
 #include <limits>
 #include <utility>
 
+#include "kernels/cpu/rows.h"
+
 namespace bertcnn::kernels {
 namespace {
 
@@ -98,7 +100,13 @@ ConvolutionBank::ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>
   }
 }
 
-at::Tensor ConvolutionBank::forward(const at::Tensor& hidden, const PackedBatch& batch) const {
+at::Tensor ConvolutionBank::forward(const HiddenStates& hidden, const PackedBatch& batch,
+                                    const ForwardContext& context) const {
+  if (context.arithmetic == Arithmetic::autograd) return convolve(hidden.values, batch);
+  return multiply(hidden.operand, batch);
+}
+
+at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch& batch) const {
   const Slots slots = make_slots(batch, largest_kernel_);
   // [T', H] -> [1, H, T'], as conv1d wants it
   const at::Tensor time_last = spread(hidden, batch, slots).t().unsqueeze(0).contiguous();
@@ -112,6 +120,35 @@ at::Tensor ConvolutionBank::forward(const at::Tensor& hidden, const PackedBatch&
         at::relu(max_over_time(windows, make_windows(batch, slots, convolution.kernel_size))));
   }
   return at::cat(features, 1);
+}
+
+at::Tensor ConvolutionBank::multiply(const Operand& hidden, const PackedBatch& batch) const {
+  std::vector<int64_t> kernel_sizes;
+  kernel_sizes.reserve(convolutions_.size());
+  for (const Convolution& convolution : convolutions_) {
+    kernel_sizes.push_back(convolution.kernel_size);
+  }
+  return window_max_rows(packed_.multiply(hidden), batch, kernel_sizes, packed_biases_);
+}
+
+void ConvolutionBank::pack(Arithmetic arithmetic) {
+  std::vector<uint32_t> versions;
+  std::vector<at::Tensor> places;
+  std::vector<at::Tensor> biases;
+  for (const Convolution& convolution : convolutions_) {
+    versions.push_back(convolution.weight._version());
+    versions.push_back(convolution.bias._version());
+    // [F, H, k] -> [k * F, H]
+    places.push_back(convolution.weight.detach().permute({2, 0, 1}).flatten(0, 1));
+    biases.push_back(convolution.bias.detach());
+  }
+  if (packed_.defined() && versions == packed_versions_) return;
+  const at::Tensor weight = at::cat(places);
+  // The biases come behind the maximum.
+  const PlainWeight plain = {weight, at::zeros({weight.size(0)})};
+  packed_ = PackedWeight::pack({&plain, 1}, arithmetic);
+  packed_biases_ = at::cat(biases);
+  packed_versions_ = std::move(versions);
 }
 
 void ConvolutionBank::parameters(const std::vector<std::string>& prefixes,

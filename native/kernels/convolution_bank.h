@@ -6,7 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "kernels/arithmetic.h"
+#include "kernels/forward_context.h"
+#include "kernels/operand.h"
 #include "kernels/packed_batch.h"
+#include "kernels/packed_weight.h"
 #include "kernels/parameter.h"
 
 namespace bertcnn::kernels {
@@ -19,14 +23,20 @@ class ConvolutionBank {
   ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes, int64_t filters,
                   const at::TensorOptions& options);
 
-  /// hidden: `[T, H]`. Returns `[B, kernel sizes * filters]`, the kernel sizes in their given
-  /// order.
-  at::Tensor forward(const at::Tensor& hidden, const PackedBatch& batch) const;
+  /// hidden: `[T, H]`. Returns `[B, kernel sizes * filters]` in float32, the kernel sizes in their
+  /// given order.
+  at::Tensor forward(const HiddenStates& hidden, const PackedBatch& batch,
+                     const ForwardContext& context) const;
 
   /// Appends `prefixes[i]`weight `[filters, H, k]` and `prefixes[i]`bias `[filters]`.
   void parameters(const std::vector<std::string>& prefixes, ParameterList& list) const;
+  /// Packs the weights, unless that was done and they have not changed since.
+  void pack(Arithmetic arithmetic);
 
  private:
+  at::Tensor convolve(const at::Tensor& hidden, const PackedBatch& batch) const;
+  at::Tensor multiply(const Operand& hidden, const PackedBatch& batch) const;
+
   struct Convolution {
     int64_t kernel_size;
     at::Tensor weight;
@@ -34,6 +44,12 @@ class ConvolutionBank {
   };
   std::vector<Convolution> convolutions_;
   int64_t largest_kernel_ = 1;
+
+  // Predicting is one product of all tokens with all filters' places, [sum of k * filters, H], and
+  // a maximum over sums along the windows.
+  PackedWeight packed_;
+  at::Tensor packed_biases_;  // [kernel sizes * filters]
+  std::vector<uint32_t> packed_versions_;
 };
 
 }  // namespace bertcnn::kernels

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "error.h"
+#include "kernels/arithmetic.h"
 
 namespace bertcnn::kernels {
 
@@ -15,6 +16,7 @@ struct ForwardContext {
   bool training = false;
   at::Generator generator;
   std::function<bool()> cancelled;
+  Arithmetic arithmetic = Arithmetic::autograd;
 
   /// Throws ERR_CANCELLED once nobody waits for the result.
   void check_cancelled() const {

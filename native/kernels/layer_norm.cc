@@ -1,8 +1,12 @@
 #include "kernels/layer_norm.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
+
+#include "kernels/cpu/rows.h"
+#include "kernels/dropout.h"
 
 namespace bertcnn::kernels {
 
@@ -14,6 +18,17 @@ LayerNorm::LayerNorm(int64_t size, double epsilon, const at::TensorOptions& opti
 
 at::Tensor LayerNorm::forward(const at::Tensor& x) const {
   return at::layer_norm(x, {size_}, weight_, bias_, epsilon_);
+}
+
+HiddenStates LayerNorm::forward(const Product& product, const HiddenStates& residual,
+                                double dropout_p, const ForwardContext& context) const {
+  if (context.arithmetic != Arithmetic::autograd) {
+    return layer_norm_rows(product, residual.values, {weight_, bias_, epsilon_},
+                           context.arithmetic);
+  }
+  const at::Tensor sum = dropout(product.values, dropout_p, context) + residual.values;
+  const at::Tensor normalized = forward(sum);
+  return {normalized, {normalized}};
 }
 
 void LayerNorm::parameters(const std::string& prefix, ParameterList& list) const {

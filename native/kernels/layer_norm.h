@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/forward_context.h"
+#include "kernels/operand.h"
 #include "kernels/parameter.h"
 
 namespace bertcnn::kernels {
@@ -16,7 +18,14 @@ class LayerNorm {
 
   /// `[..., size] -> [..., size]`
   at::Tensor forward(const at::Tensor& x) const;
+  /// LayerNorm(dropout(product) + residual), all `[T, size]`.
+  HiddenStates forward(const Product& product, const HiddenStates& residual, double dropout_p,
+                       const ForwardContext& context) const;
+
   void parameters(const std::string& prefix, ParameterList& list) const;
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+  double epsilon() const { return epsilon_; }
 
  private:
   int64_t size_;

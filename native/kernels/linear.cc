@@ -7,15 +7,42 @@
 namespace bertcnn::kernels {
 
 Linear::Linear(int64_t in, int64_t out, const at::TensorOptions& options)
-    : weight_(at::empty({out, in}, options)), bias_(at::zeros({out}, options)) {}
+    : plain_{at::empty({out, in}, options), at::zeros({out}, options)} {}
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
+  return at::linear(x, plain_.weight, plain_.bias);
+}
+
+Product Linear::forward(const Operand& x, const ForwardContext& context) const {
+  if (context.arithmetic == Arithmetic::autograd) return {forward(x.values)};
+  return packed_.multiply(x);
+}
+
+Operand Linear::forward(const Operand& x, Activation activation,
+                        const ForwardContext& context) const {
+  if (context.arithmetic == Arithmetic::autograd) return {activate(forward(x.values), activation)};
+  return packed_.multiply(x, activation);
 }
 
 void Linear::parameters(const std::string& prefix, ParameterList& list) const {
-  list.push_back({prefix + "weight", weight_});
-  list.push_back({prefix + "bias", bias_});
+  list.push_back({prefix + "weight", plain_.weight});
+  list.push_back({prefix + "bias", plain_.bias});
+}
+
+void Linear::pack(Arithmetic arithmetic) {
+  packed_.update({&plain_, 1}, arithmetic);
+}
+
+void Linear::release() const {
+  release_memory({&plain_, 1});
+}
+
+bool Linear::restore() const {
+  return packed_.restore({&plain_, 1});
+}
+
+bool Linear::is_packed() const {
+  return packed_.packs({&plain_, 1});
 }
 
 }  // namespace bertcnn::kernels

@@ -5,6 +5,11 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/activation.h"
+#include "kernels/arithmetic.h"
+#include "kernels/forward_context.h"
+#include "kernels/operand.h"
+#include "kernels/packed_weight.h"
 #include "kernels/parameter.h"
 
 namespace bertcnn::kernels {
@@ -17,14 +22,27 @@ class Linear {
   /// W is not set, b is zero: setting what is then loaded would take as long as loading it.
   Linear(int64_t in, int64_t out, const at::TensorOptions& options);
 
-  /// `[..., in] -> [..., out]`
+  /// `[..., in] -> [..., out]` on the plain weight.
   at::Tensor forward(const at::Tensor& x) const;
+  /// `[T, in] -> [T, out]`, as the context computes.
+  Product forward(const Operand& x, const ForwardContext& context) const;
+  /// The activation of it.
+  Operand forward(const Operand& x, Activation activation, const ForwardContext& context) const;
+
   /// Appends `prefix`weight and `prefix`bias.
   void parameters(const std::string& prefix, ParameterList& list) const;
+  /// Packs the weight, unless that was done and it has not changed since.
+  void pack(Arithmetic arithmetic);
+  /// Frees the plain weight's memory. `restore` brings it back with its values, or says that the
+  /// packed one has lost them (false): then with memory only.
+  void release() const;
+  bool restore() const;
+  /// Whether the plain weight is, bit for bit, the one that was packed in a lower precision.
+  bool is_packed() const;
 
  private:
-  at::Tensor weight_;
-  at::Tensor bias_;
+  PlainWeight plain_;
+  PackedWeight packed_;
 };
 
 }  // namespace bertcnn::kernels

@@ -5,12 +5,18 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
-#include "kernels/attention.h"
+#include <algorithm>
+
+#include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
 
 namespace bertcnn::model {
 
+using kernels::Arithmetic;
 using kernels::ForwardContext;
+using kernels::HiddenStates;
+using kernels::Linear;
+using kernels::Operand;
 using kernels::PackedBatch;
 using kernels::ParameterList;
 
@@ -23,12 +29,20 @@ BertEmbeddings::BertEmbeddings(const BertConfig& config, const at::TensorOptions
       token_type_embeddings_(at::zeros({config.type_vocab_size, config.hidden_size}, options)),
       layer_norm_(config.hidden_size, config.layer_norm_eps, options) {}
 
-at::Tensor BertEmbeddings::forward(const PackedBatch& batch, const ForwardContext& context) const {
+HiddenStates BertEmbeddings::forward(const PackedBatch& batch,
+                                     const ForwardContext& context) const {
+  if (context.arithmetic != Arithmetic::autograd) {
+    return kernels::embed_rows(
+        {word_embeddings_, position_embeddings_, token_type_embeddings_}, batch,
+        {layer_norm_.weight(), layer_norm_.bias(), layer_norm_.epsilon()}, context.arithmetic);
+  }
   // padding_idx, so that the pad token's embedding gets no gradient (padding: "include")
   const at::Tensor words = at::embedding(word_embeddings_, batch.input_ids, pad_token_id_);
   const at::Tensor types = at::embedding(token_type_embeddings_, batch.token_type_ids);
   const at::Tensor positions = at::embedding(position_embeddings_, batch.position_ids);
-  return kernels::dropout(layer_norm_.forward(words + types + positions), dropout_, context);
+  const at::Tensor hidden =
+      kernels::dropout(layer_norm_.forward(words + types + positions), dropout_, context);
+  return {hidden, {hidden}};
 }
 
 void BertEmbeddings::parameters(const std::string& prefix, ParameterList& list) const {
@@ -39,36 +53,52 @@ void BertEmbeddings::parameters(const std::string& prefix, ParameterList& list) 
 }
 
 BertLayer::BertLayer(const BertConfig& config, const at::TensorOptions& options)
-    : heads_(config.num_attention_heads),
-      dropout_(config.hidden_dropout_prob),
-      attention_dropout_(config.attention_probs_dropout_prob),
+    : dropout_(config.hidden_dropout_prob),
       activation_(config.hidden_act),
-      query_(config.hidden_size, config.hidden_size, options),
-      key_(config.hidden_size, config.hidden_size, options),
-      value_(config.hidden_size, config.hidden_size, options),
+      attention_(config.hidden_size, config.num_attention_heads,
+                 config.attention_probs_dropout_prob, options),
       attention_output_(config.hidden_size, config.hidden_size, options),
       attention_layer_norm_(config.hidden_size, config.layer_norm_eps, options),
       intermediate_(config.hidden_size, config.intermediate_size, options),
       output_(config.intermediate_size, config.hidden_size, options),
       output_layer_norm_(config.hidden_size, config.layer_norm_eps, options) {}
 
-at::Tensor BertLayer::forward(const at::Tensor& hidden, const PackedBatch& batch,
-                              const ForwardContext& context) const {
-  const at::Tensor attended =
-      kernels::attention(query_.forward(hidden), key_.forward(hidden), value_.forward(hidden),
-                         batch, heads_, attention_dropout_, context);
-  const at::Tensor attention_output = attention_layer_norm_.forward(
-      kernels::dropout(attention_output_.forward(attended), dropout_, context) + hidden);
-  const at::Tensor intermediate =
-      kernels::activate(intermediate_.forward(attention_output), activation_);
-  return output_layer_norm_.forward(
-      kernels::dropout(output_.forward(intermediate), dropout_, context) + attention_output);
+HiddenStates BertLayer::forward(const HiddenStates& hidden, const PackedBatch& batch,
+                                const ForwardContext& context) const {
+  const Operand attended = attention_.forward(hidden, batch, context);
+  const HiddenStates attention_output = attention_layer_norm_.forward(
+      attention_output_.forward(attended, context), hidden, dropout_, context);
+  const Operand intermediate =
+      intermediate_.forward(attention_output.operand, activation_, context);
+  return output_layer_norm_.forward(output_.forward(intermediate, context), attention_output,
+                                    dropout_, context);
+}
+
+void BertLayer::pack(Arithmetic arithmetic) {
+  attention_.pack(arithmetic);
+  for (Linear* linear : {&attention_output_, &intermediate_, &output_}) linear->pack(arithmetic);
+}
+
+void BertLayer::release() const {
+  attention_.release();
+  for (const Linear* linear : {&attention_output_, &intermediate_, &output_}) linear->release();
+}
+
+bool BertLayer::restore() const {
+  bool whole = attention_.restore();
+  for (const Linear* linear : {&attention_output_, &intermediate_, &output_}) {
+    whole &= linear->restore();
+  }
+  return whole;
+}
+
+bool BertLayer::is_packed() const {
+  return attention_.is_packed() && attention_output_.is_packed() && intermediate_.is_packed() &&
+         output_.is_packed();
 }
 
 void BertLayer::parameters(const std::string& prefix, ParameterList& list) const {
-  query_.parameters(prefix + "attention.self.query.", list);
-  key_.parameters(prefix + "attention.self.key.", list);
-  value_.parameters(prefix + "attention.self.value.", list);
+  attention_.parameters(prefix + "attention.self.", list);
   attention_output_.parameters(prefix + "attention.output.dense.", list);
   attention_layer_norm_.parameters(prefix + "attention.output.LayerNorm.", list);
   intermediate_.parameters(prefix + "intermediate.dense.", list);
@@ -82,13 +112,32 @@ Bert::Bert(const BertConfig& config, const at::TensorOptions& options)
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) layers_.emplace_back(config, options);
 }
 
-at::Tensor Bert::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  at::Tensor hidden = embeddings_.forward(batch, context);
+HiddenStates Bert::forward(const PackedBatch& batch, const ForwardContext& context) const {
+  HiddenStates hidden = embeddings_.forward(batch, context);
   for (const BertLayer& layer : layers_) {
     context.check_cancelled();
     hidden = layer.forward(hidden, batch, context);
   }
   return hidden;
+}
+
+void Bert::pack(Arithmetic arithmetic) {
+  for (BertLayer& layer : layers_) layer.pack(arithmetic);
+}
+
+void Bert::release() const {
+  for (const BertLayer& layer : layers_) layer.release();
+}
+
+bool Bert::restore() const {
+  bool whole = true;
+  for (const BertLayer& layer : layers_) whole &= layer.restore();
+  return whole;
+}
+
+bool Bert::is_packed() const {
+  return std::all_of(layers_.begin(), layers_.end(),
+                     [](const BertLayer& layer) { return layer.is_packed(); });
 }
 
 void Bert::parameters(const std::string& prefix, ParameterList& list) const {

@@ -6,9 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels/activation.h"
+#include "kernels/attention.h"
 #include "kernels/forward_context.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/operand.h"
 #include "kernels/packed_batch.h"
 #include "kernels/parameter.h"
 #include "model/bert_config.h"
@@ -20,8 +23,8 @@ class BertEmbeddings {
  public:
   BertEmbeddings(const BertConfig& config, const at::TensorOptions& options);
   /// Returns `[T, H]`.
-  at::Tensor forward(const kernels::PackedBatch& batch,
-                     const kernels::ForwardContext& context) const;
+  kernels::HiddenStates forward(const kernels::PackedBatch& batch,
+                                const kernels::ForwardContext& context) const;
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
 
  private:
@@ -38,18 +41,19 @@ class BertLayer {
  public:
   BertLayer(const BertConfig& config, const at::TensorOptions& options);
   /// `[T, H] -> [T, H]`
-  at::Tensor forward(const at::Tensor& hidden, const kernels::PackedBatch& batch,
-                     const kernels::ForwardContext& context) const;
+  kernels::HiddenStates forward(const kernels::HiddenStates& hidden,
+                                const kernels::PackedBatch& batch,
+                                const kernels::ForwardContext& context) const;
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+  void pack(kernels::Arithmetic arithmetic);
+  void release() const;
+  bool restore() const;
+  bool is_packed() const;
 
  private:
-  int64_t heads_;
   double dropout_;
-  double attention_dropout_;
   kernels::Activation activation_;
-  kernels::Linear query_;
-  kernels::Linear key_;
-  kernels::Linear value_;
+  kernels::SelfAttention attention_;
   kernels::Linear attention_output_;
   kernels::LayerNorm attention_layer_norm_;
   kernels::Linear intermediate_;
@@ -63,10 +67,19 @@ class Bert {
  public:
   Bert(const BertConfig& config, const at::TensorOptions& options);
   /// The whole last hidden state, `[T, H]`.
-  at::Tensor forward(const kernels::PackedBatch& batch,
-                     const kernels::ForwardContext& context) const;
+  kernels::HiddenStates forward(const kernels::PackedBatch& batch,
+                                const kernels::ForwardContext& context) const;
   /// Appends every weight in the order of BertModel's state dict, the pooler's last.
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+
+  /// Packs the layers' matrices where that was not done or they have changed since.
+  void pack(kernels::Arithmetic arithmetic);
+  /// Frees the memory of the layers' plain matrices, once packed.
+  void release() const;
+  /// Brings it back, with its values. False: without them, since the arithmetic does not keep them.
+  bool restore() const;
+  /// Whether the plain matrices are, bit for bit, those that were packed in a lower precision.
+  bool is_packed() const;
 
  private:
   BertEmbeddings embeddings_;

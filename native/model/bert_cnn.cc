@@ -8,11 +8,14 @@
 #include <string_view>
 #include <utility>
 
+#include "error.h"
 #include "kernels/dropout.h"
 
 namespace bertcnn::model {
 
+using kernels::Arithmetic;
 using kernels::ForwardContext;
+using kernels::HiddenStates;
 using kernels::PackedBatch;
 using kernels::Parameter;
 using kernels::ParameterList;
@@ -44,9 +47,9 @@ TextCnn::TextCnn(const BertCnnConfig& config, const at::TensorOptions& options)
       classifier_(static_cast<int64_t>(config.filter_sizes.size()) * config.num_filters,
                   config.num_labels(), options) {}
 
-at::Tensor TextCnn::forward(const at::Tensor& hidden, const PackedBatch& batch,
+at::Tensor TextCnn::forward(const HiddenStates& hidden, const PackedBatch& batch,
                             const ForwardContext& context) const {
-  const at::Tensor features = convolutions_.forward(hidden, batch);
+  const at::Tensor features = convolutions_.forward(hidden, batch, context);
   return classifier_.forward(kernels::dropout(features, dropout_, context));
 }
 
@@ -68,17 +71,59 @@ BertCnn::BertCnn(BertCnnConfig config, at::Device device)
 }
 
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  if (!context.training || config_.freeze == Freeze::none) {
-    return head_.forward(bert_.forward(batch, context), batch, context);
+  const bool trains_encoder = context.training && config_.freeze == Freeze::none;
+  ForwardContext of_head = context;
+  of_head.arithmetic = context.training ? Arithmetic::autograd : arithmetic_;
+  ForwardContext of_encoder = context;
+  of_encoder.training = trains_encoder;
+  of_encoder.arithmetic = trains_encoder ? Arithmetic::autograd : arithmetic_;
+  if (released_ && of_encoder.arithmetic == Arithmetic::autograd) {
+    fail("ERR_INTERNAL", "The encoder's plain weights were released.");
   }
-  ForwardContext evaluation = context;
-  evaluation.training = false;
-  at::Tensor hidden;
-  {
+  HiddenStates hidden;
+  if (context.training && !trains_encoder) {
     const at::NoGradGuard no_grad;
-    hidden = bert_.forward(batch, evaluation);
+    hidden = bert_.forward(batch, of_encoder);
+  } else {
+    hidden = bert_.forward(batch, of_encoder);
   }
-  return head_.forward(hidden, batch, context);
+  return head_.forward(hidden, batch, of_head);
+}
+
+void BertCnn::pack(Arithmetic arithmetic) {
+  const at::NoGradGuard no_grad;
+  bert_.pack(arithmetic);
+  head_.pack(arithmetic);
+  arithmetic_ = arithmetic;
+}
+
+void BertCnn::release_encoder() {
+  if (released_ || arithmetic_ == Arithmetic::autograd) return;
+  bert_.release();
+  released_ = true;
+}
+
+void BertCnn::restore_encoder(const std::function<void()>& reload) {
+  if (!released_) return;
+  try {
+    if (!bert_.restore()) {
+      reload();
+      if (!bert_.is_packed()) {
+        fail(
+            "ERR_CHECKPOINT_MISMATCH",
+            "The files that the model was loaded from hold other weights now. It keeps its encoder "
+            "in a lower precision and needs them to save it or to train.");
+      }
+    }
+  } catch (...) {
+    bert_.release();
+    throw;
+  }
+  released_ = false;
+}
+
+bool BertCnn::is_releasable(const Parameter& parameter) const {
+  return parameter.name.starts_with("bert.encoder.") && parameter.tensor.dim() == 2;
 }
 
 bool BertCnn::is_trained(const std::string& name) const {

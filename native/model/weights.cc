@@ -159,6 +159,19 @@ Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& sour
   return mismatches;
 }
 
+void reload_encoder(const BertCnn& model, const checkpoint::Checkpoint& source) {
+  const Sources sources = by_canonical_name(source);
+  checked(model, sources, Matching::lenient);
+  std::vector<checkpoint::Copy> copies;
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    if (!model.is_releasable(parameter)) continue;
+    const auto found = sources.find(parameter.name);
+    if (found == sources.end()) continue;
+    copies.push_back({found->second, parameter.tensor.mutable_data_ptr<float>()});
+  }
+  checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), {});
+}
+
 SavedWeights save_weights(const BertCnn& model) {
   SavedWeights saved;
   for (const kernels::Parameter& parameter : model.parameters()) {

@@ -49,7 +49,7 @@ class ConvolutionBankTest : public ::testing::Test {
 TEST_F(ConvolutionBankTest, TakesTheMaximumWithinEachSequence) {
   const PackedBatch batch = packed(Rows{{1, 2, 3, 4, 5}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6, 7}});
   const at::Tensor hidden = at::randn({16, kHidden}, generator_, at::kFloat);
-  const at::Tensor features = bank_.forward(hidden, batch);
+  const at::Tensor features = bank_.forward({hidden, {hidden}}, batch, {});
   for (int64_t b = 0; b < 3; ++b) {
     const at::Tensor expected = alone(hidden.narrow(0, batch.offsets[b], batch.length(b)));
     EXPECT_LT(max_difference(features.narrow(0, b, 1), expected), 1e-5) << "sequence " << b;
@@ -59,7 +59,7 @@ TEST_F(ConvolutionBankTest, TakesTheMaximumWithinEachSequence) {
 TEST_F(ConvolutionBankTest, ExtendsShortSequencesToExactlyOneWindow) {
   const PackedBatch batch = packed(Rows{{1}, {1, 2, 3, 4, 5}, {1, 2}, {1, 2, 3}});
   const at::Tensor hidden = at::randn({11, kHidden}, generator_, at::kFloat);
-  const at::Tensor features = bank_.forward(hidden, batch);
+  const at::Tensor features = bank_.forward({hidden, {hidden}}, batch, {});
   for (int64_t b = 0; b < 4; ++b) {
     const at::Tensor expected = alone(hidden.narrow(0, batch.offsets[b], batch.length(b)));
     EXPECT_LT(max_difference(features.narrow(0, b, 1), expected), 1e-5) << "sequence " << b;
@@ -71,7 +71,7 @@ TEST_F(ConvolutionBankTest, SendsGradientsWhereTheMaximaCameFrom) {
   const PackedBatch batch = packed(Rows{{1, 2}, {1, 2, 3, 4, 5}});
   at::Tensor hidden = at::randn({7, kHidden}, generator_, at::kFloat).set_requires_grad(true);
   const at::Tensor scale = at::randn({2, 15}, generator_, at::kFloat);
-  (bank_.forward(hidden, batch) * scale).sum().backward();
+  (bank_.forward({hidden, {hidden}}, batch, {}) * scale).sum().backward();
   const at::Tensor packed_gradient = hidden.grad().clone();
   const at::Tensor packed_weight_gradient = weights_[4].tensor.grad().clone();
   hidden.mutable_grad().reset();
@@ -100,7 +100,7 @@ TEST_F(ConvolutionBankTest, SharesGradientsAmongEqualMaxima) {
     for (const Parameter& weight : weights_) copies.push_back(weight.tensor.grad().clone());
     return copies;
   };
-  const auto got = gradients(bank_.forward(hidden, batch));
+  const auto got = gradients(bank_.forward({hidden, {hidden}}, batch, {}));
   const auto expected =
       gradients(at::cat({alone(hidden.narrow(0, 0, 5)), alone(hidden.narrow(0, 5, 2))}));
   for (size_t i = 0; i < got.size(); ++i) {

@@ -1,0 +1,13 @@
+// The kernels for AVX-512 (F, BW, DQ, VL).
+#include "kernels/cpu/row_kernels.h"
+
+#define BERTCNN_VECTOR_BYTES 64
+#include "kernels/cpu/row_kernels.inc"
+
+namespace bertcnn::kernels::cpu {
+
+extern const RowKernels kAvx512RowKernels;
+const RowKernels kAvx512RowKernels = {
+    "avx512", residual_layer_norm, embedding_layer_norm, activate, quantize, attend, window_max};
+
+}  // namespace bertcnn::kernels::cpu

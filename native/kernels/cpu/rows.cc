@@ -1,0 +1,289 @@
+#include "kernels/cpu/rows.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/outer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/onednn.h"
+
+namespace bertcnn::kernels {
+namespace {
+
+/// Rows that are worth a thread: below, starting one costs more than it does.
+constexpr int64_t kRowsOfThread = 8;
+
+cpu::Element element_of(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? cpu::Element::bfloat16 : cpu::Element::float32;
+}
+
+const float* data_or_null(const at::Tensor& x) {
+  return x.defined() ? x.const_data_ptr<float>() : nullptr;
+}
+
+cpu::ProductRows view(const Product& product) {
+  return {.values = product.values.const_data_ptr(),
+          .element = element_of(product.values),
+          .stride = product.values.stride(0),
+          .row_scales = data_or_null(product.scales),
+          .row_zeros = data_or_null(product.zeros),
+          .column_sums = data_or_null(product.column_sums),
+          .bias = data_or_null(product.bias)};
+}
+
+/// A new operand `[rows, size]` and the kernels' view of it. In float32 the values are those of the
+/// residual stream themselves, so there is nothing to write.
+struct NewOperand {
+  Operand operand;
+  cpu::OperandRows rows;
+};
+
+NewOperand new_operand(int64_t rows, int64_t size, Arithmetic arithmetic) {
+  NewOperand made;
+  switch (arithmetic) {
+    case Arithmetic::bfloat16:
+      made.operand.values = at::empty({rows, size}, at::kBFloat16);
+      made.rows.element = cpu::Element::bfloat16;
+      break;
+    case Arithmetic::int8:
+      made.operand = {at::empty({rows, size}, at::kByte), at::empty({rows}), at::empty({rows})};
+      made.rows.element = cpu::Element::uint8;
+      made.rows.scales = made.operand.scales.mutable_data_ptr<float>();
+      made.rows.zeros = made.operand.zeros.mutable_data_ptr<float>();
+      made.rows.levels = onednn::largest_uint8();
+      break;
+    case Arithmetic::float32:
+    case Arithmetic::autograd:
+      made.operand.values = at::empty({rows, size});
+      break;
+  }
+  made.rows.values = made.operand.values.mutable_data_ptr();
+  return made;
+}
+
+struct NewHiddenStates {
+  HiddenStates hidden;
+  cpu::LayerNormRows norm;
+};
+
+NewHiddenStates new_hidden_states(int64_t rows, const LayerNormWeights& weights,
+                                  Arithmetic arithmetic) {
+  const int64_t size = weights.weight.numel();
+  NewHiddenStates made;
+  made.hidden.values = at::empty({rows, size});
+  made.norm = {.weight = weights.weight.const_data_ptr<float>(),
+               .bias = weights.bias.const_data_ptr<float>(),
+               .epsilon = static_cast<float>(weights.epsilon),
+               .size = size,
+               .output = made.hidden.values.mutable_data_ptr<float>()};
+  if (arithmetic == Arithmetic::float32) {
+    made.hidden.operand.values = made.hidden.values;
+  } else {
+    NewOperand operand = new_operand(rows, size, arithmetic);
+    made.hidden.operand = std::move(operand.operand);
+    made.norm.operand = operand.rows;
+  }
+  return made;
+}
+
+/// Room of the calling thread, kept from call to call.
+float* thread_room(int64_t floats) {
+  thread_local std::vector<float> room;
+  if (static_cast<int64_t>(room.size()) < floats) room.resize(floats);
+  return room.data();
+}
+
+cpu::RowActivation row_activation(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return cpu::RowActivation::gelu;
+    case Activation::gelu_tanh:
+      return cpu::RowActivation::gelu_tanh;
+    case Activation::gelu_clipped:
+      return cpu::RowActivation::gelu_clipped;
+    case Activation::quick_gelu:
+      return cpu::RowActivation::quick_gelu;
+    case Activation::relu:
+      return cpu::RowActivation::relu;
+    case Activation::silu:
+      return cpu::RowActivation::silu;
+    case Activation::tanh:
+      return cpu::RowActivation::tanh;
+  }
+  return cpu::RowActivation::gelu;
+}
+
+/// Heads of sequences, cut into parts that cost about the same: n tokens cost n^2 and a little.
+class HeadParts {
+ public:
+  HeadParts(const PackedBatch& batch, int64_t heads) : heads_(heads) {
+    constexpr int64_t kCostOfToken = 32;
+    costs_.push_back(0);
+    for (int64_t b = 0; b < batch.sequences(); ++b) {
+      const int64_t length = batch.length(b);
+      costs_.push_back(costs_.back() + heads * length * (length + kCostOfToken));
+    }
+  }
+
+  int64_t total_cost() const { return costs_.back(); }
+
+  /// The first head (numbered through all sequences) that starts at `cost` or behind.
+  int64_t head_at(int64_t cost) const {
+    const auto after = std::upper_bound(costs_.begin(), costs_.end() - 1, cost);
+    const int64_t b = after - costs_.begin() - 1;
+    const int64_t of_head = (costs_[b + 1] - costs_[b]) / heads_;
+    return b * heads_ + (cost - costs_[b] + of_head - 1) / of_head;
+  }
+
+ private:
+  int64_t heads_;
+  std::vector<int64_t> costs_;  // [B + 1], running sum
+};
+
+/// 0 for keys, -infinity for pad positions. Empty: every token is a key.
+std::vector<float> key_biases(const PackedBatch& batch) {
+  std::vector<float> biases;
+  if (!batch.key_mask.defined()) return biases;
+  const bool* mask = batch.key_mask.const_data_ptr<bool>();
+  biases.reserve(batch.tokens());
+  for (int64_t t = 0; t < batch.tokens(); ++t) {
+    biases.push_back(mask[t] ? 0 : -std::numeric_limits<float>::infinity());
+  }
+  return biases;
+}
+
+}  // namespace
+
+HiddenStates layer_norm_rows(const Product& product, const at::Tensor& residual,
+                             const LayerNormWeights& norm, Arithmetic arithmetic) {
+  const int64_t rows = residual.size(0);
+  NewHiddenStates made = new_hidden_states(rows, norm, arithmetic);
+  const cpu::ProductRows product_rows = view(product);
+  const float* before = residual.const_data_ptr<float>();
+  at::parallel_for(0, rows, kRowsOfThread, [&](int64_t begin, int64_t end) {
+    cpu::row_kernels().residual_layer_norm(product_rows, before, made.norm, begin, end);
+  });
+  return std::move(made.hidden);
+}
+
+HiddenStates embed_rows(const EmbeddingTables& tables, const PackedBatch& batch,
+                        const LayerNormWeights& norm, Arithmetic arithmetic) {
+  NewHiddenStates made = new_hidden_states(batch.tokens(), norm, arithmetic);
+  const cpu::EmbeddingRows embeddings = {
+      .words = tables.words.const_data_ptr<float>(),
+      .positions = tables.positions.const_data_ptr<float>(),
+      .types = tables.types.const_data_ptr<float>(),
+      .word_ids = batch.input_ids.const_data_ptr<int64_t>(),
+      .position_ids = batch.position_ids.const_data_ptr<int64_t>(),
+      .type_ids = batch.token_type_ids.const_data_ptr<int64_t>()};
+  at::parallel_for(0, batch.tokens(), kRowsOfThread, [&](int64_t begin, int64_t end) {
+    cpu::row_kernels().embedding_layer_norm(embeddings, made.norm, begin, end);
+  });
+  return std::move(made.hidden);
+}
+
+Operand activate_rows(const Product& product, Activation activation, Arithmetic arithmetic) {
+  const int64_t rows = product.values.size(0);
+  const int64_t columns = product.values.size(1);
+  NewOperand made = new_operand(rows, columns, arithmetic);
+  const cpu::ProductRows product_rows = view(product);
+  at::parallel_for(0, rows, kRowsOfThread, [&](int64_t begin, int64_t end) {
+    cpu::row_kernels().activate(product_rows, columns, row_activation(activation), made.rows,
+                                thread_room(columns), begin, end);
+  });
+  return std::move(made.operand);
+}
+
+bool attends_rows(int64_t head_size) {
+  return cpu::attention_supports(head_size);
+}
+
+Operand attend_rows(const Product& qkv, const PackedBatch& batch, int64_t heads,
+                    Arithmetic arithmetic) {
+  const int64_t hidden = qkv.values.size(1) / 3;
+  const int64_t head_size = hidden / heads;
+  const bool half = arithmetic == Arithmetic::bfloat16;
+  at::Tensor output = at::empty({batch.tokens(), hidden}, half ? at::kBFloat16 : at::kFloat);
+  auto* bytes = static_cast<std::byte*>(output.mutable_data_ptr());
+  const cpu::ProductRows product_rows = view(qkv);
+  const std::vector<float> biases = key_biases(batch);
+  const HeadParts parts(batch, heads);
+  const auto attend = [&](int64_t number, float* room) {
+    const int64_t sequence = number / heads;
+    const int64_t column = number % heads * head_size;
+    const int64_t first = batch.offsets[sequence];
+    cpu::AttentionTask task = {.first_row = first,
+                               .length = batch.length(sequence),
+                               .query_column = column,
+                               .key_column = hidden + column,
+                               .value_column = 2 * hidden + column,
+                               .head_size = head_size,
+                               .scale = 1.0F / std::sqrt(static_cast<float>(head_size)),
+                               .key_bias = biases.empty() ? nullptr : biases.data() + first,
+                               .output = bytes + (first * hidden + column) * output.itemsize(),
+                               .element = half ? cpu::Element::bfloat16 : cpu::Element::float32,
+                               .output_stride = hidden};
+    cpu::row_kernels().attend(product_rows, task, room);
+  };
+  int64_t longest = 0;
+  for (int64_t b = 0; b < batch.sequences(); ++b) longest = std::max(longest, batch.length(b));
+  constexpr int64_t kCostOfThread = 4096;
+  at::parallel_for(0, parts.total_cost(), kCostOfThread, [&](int64_t begin, int64_t end) {
+    float* room = thread_room(cpu::attention_scratch(longest, head_size));
+    const int64_t last = parts.head_at(end);
+    for (int64_t number = parts.head_at(begin); number < last; ++number) attend(number, room);
+  });
+  return arithmetic == Arithmetic::int8 ? operand_of(output, arithmetic) : Operand{output};
+}
+
+Operand operand_of(const at::Tensor& x, Arithmetic arithmetic) {
+  if (arithmetic != Arithmetic::int8) {
+    return {arithmetic == Arithmetic::bfloat16 ? x.to(at::kBFloat16) : x};
+  }
+  const int64_t rows = x.size(0);
+  NewOperand made = new_operand(rows, x.size(1), arithmetic);
+  const float* values = x.const_data_ptr<float>();
+  at::parallel_for(0, rows, kRowsOfThread, [&](int64_t begin, int64_t end) {
+    cpu::row_kernels().quantize(values, x.size(1), made.rows, begin, end);
+  });
+  return std::move(made.operand);
+}
+
+at::Tensor dense(const Product& product) {
+  if (!product.scales.defined()) return product.values.to(at::kFloat);
+  const at::Tensor offsets = at::outer(product.zeros, product.column_sums);
+  return product.scales.unsqueeze(1) * (product.values - offsets) + product.bias;
+}
+
+at::Tensor window_max_rows(const Product& product, const PackedBatch& batch,
+                           const std::vector<int64_t>& kernel_sizes, const at::Tensor& biases) {
+  const auto sizes = static_cast<int64_t>(kernel_sizes.size());
+  const int64_t filters = biases.numel() / sizes;
+  at::Tensor features = at::empty({batch.sequences(), biases.numel()});
+  const cpu::ProductRows product_rows = view(product);
+  std::vector<cpu::WindowTask> tasks;
+  int64_t column = 0;
+  for (int64_t i = 0; i < sizes; ++i) {
+    tasks.push_back({.first_column = column,
+                     .kernel_size = kernel_sizes[i],
+                     .filters = filters,
+                     .bias = biases.const_data_ptr<float>() + i * filters,
+                     .output = features.mutable_data_ptr<float>() + i * filters,
+                     .output_stride = biases.numel()});
+    column += kernel_sizes[i] * filters;
+  }
+  at::parallel_for(0, batch.sequences() * sizes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t number = begin; number < end; ++number) {
+      const int64_t sequence = number / sizes;
+      cpu::row_kernels().window_max(product_rows, batch.offsets.data(), tasks[number % sizes],
+                                    sequence, sequence + 1);
+    }
+  });
+  return features;
+}
+
+}  // namespace bertcnn::kernels

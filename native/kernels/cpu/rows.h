@@ -1,0 +1,52 @@
+// The row kernels on tensors, by libtorch's threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/activation.h"
+#include "kernels/arithmetic.h"
+#include "kernels/cpu/row_kernels.h"
+#include "kernels/operand.h"
+#include "kernels/packed_batch.h"
+
+namespace bertcnn::kernels {
+
+/// Weights of a layer norm, `[H]` float32 each.
+struct LayerNormWeights {
+  at::Tensor weight;
+  at::Tensor bias;
+  double epsilon;
+};
+
+/// Tables of rows to sum: words, positions, token types; each `[rows, H]` float32.
+struct EmbeddingTables {
+  at::Tensor words;
+  at::Tensor positions;
+  at::Tensor types;
+};
+
+/// LayerNorm(product + residual), with an operand for products of this arithmetic.
+HiddenStates layer_norm_rows(const Product& product, const at::Tensor& residual,
+                             const LayerNormWeights& norm, Arithmetic arithmetic);
+/// LayerNorm of the sums of embeddings.
+HiddenStates embed_rows(const EmbeddingTables& tables, const PackedBatch& batch,
+                        const LayerNormWeights& norm, Arithmetic arithmetic);
+/// activation(product).
+Operand activate_rows(const Product& product, Activation activation, Arithmetic arithmetic);
+/// Whether `attend_rows` has heads of this size.
+bool attends_rows(int64_t head_size);
+/// Attention of each sequence with itself. qkv: `[T, 3 H]`.
+Operand attend_rows(const Product& qkv, const PackedBatch& batch, int64_t heads,
+                    Arithmetic arithmetic);
+/// Rows of float32 as the operand of the next product.
+Operand operand_of(const at::Tensor& x, Arithmetic arithmetic);
+/// The product in float32.
+at::Tensor dense(const Product& product);
+/// product: `[T, sum of kernel size * filters]`, for each kernel size its places, for each place
+/// its filters. Returns `[B, kernel sizes * filters]`: ReLU(max over windows + bias).
+at::Tensor window_max_rows(const Product& product, const PackedBatch& batch,
+                           const std::vector<int64_t>& kernel_sizes, const at::Tensor& biases);
+}  // namespace bertcnn::kernels

@@ -1,0 +1,20 @@
+// Which library multiplies fastest here.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/arithmetic.h"
+
+namespace bertcnn::kernels {
+
+/// aten: at::linear on the plain weight, which is MKL's product in float32. onednn: oneDNN's on a
+/// packed one.
+enum class LinearLibrary { aten, onednn };
+
+/// The faster one for a weight `[out, in]`. The first time on a machine it is measured, in some
+/// 0.1 s, and noted in `linear.json` of the cache folder (BERTCNN_CACHE, else `bertcnn` in the
+/// user's cache folder), where the next process finds it. BERTCNN_LINEAR=aten or =onednn decides
+/// without measuring. int8 has oneDNN only.
+LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t out);
+
+}  // namespace bertcnn::kernels
