@@ -22,6 +22,7 @@ import {
   trainingShape,
   type BertCnnOptions,
   type ClassifyOptions,
+  type Dtype,
   type LoadStateDictOptions,
   type PredictOptions,
   type StepOptions,
@@ -132,8 +133,8 @@ export class BertCnn {
   readonly problemType: ProblemType;
   /** Where the model computes: `"cpu"` or `"cuda:N"`. */
   readonly device: string;
-  /** The precision that it computes in. */
-  readonly dtype: string;
+  /** The precision of its matrix products; where `"auto"` was asked for, the one chosen. */
+  readonly dtype: Exclude<Dtype, "auto">;
   /** Tokens of a text, special tokens included, beyond which it is truncated. */
   readonly maxLength: number;
   /** The number of weights. */
@@ -152,7 +153,7 @@ export class BertCnn {
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
     this.device = info.device;
-    this.dtype = info.dtype;
+    this.dtype = info.dtype as Exclude<Dtype, "auto">;
     this.maxLength = info.maxLength;
     this.parameterCount = info.parameterCount;
     this.loadReport = toLoadReport(info.report);

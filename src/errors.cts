@@ -16,6 +16,7 @@ export type BertCnnErrorCode =
   | "ERR_SEQUENCE_TOO_SHORT"
   | "ERR_NON_FINITE"
   | "ERR_DEVICE_UNAVAILABLE"
+  | "ERR_DTYPE_UNAVAILABLE"
   | "ERR_DISPOSED"
   | "ERR_CANCELLED"
   | "ERR_TRAINING_NOT_CONFIGURED"
@@ -44,6 +45,7 @@ const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_SEQUENCE_TOO_SHORT: 'a padded batch is shorter than the largest kernel (padding: "include")',
   ERR_NON_FINITE: "the loss or the gradients of a training step are NaN or infinite",
   ERR_DEVICE_UNAVAILABLE: "the device asked for is not there",
+  ERR_DTYPE_UNAVAILABLE: "the processor or device does not compute in the precision asked for",
   ERR_DISPOSED: "the model was disposed",
   ERR_CANCELLED: "the call was cancelled",
   ERR_TRAINING_NOT_CONFIGURED: "trainStep was called before configureTraining",

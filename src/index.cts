@@ -19,6 +19,7 @@ export type {
   ClassifyOptions,
   Device,
   DownloadProgress,
+  Dtype,
   Freeze,
   HubOptions,
   LoadStateDictOptions,

@@ -38,6 +38,9 @@ export type Padding = "ignore" | "include";
 /** What is not trained: `"encoder"` is all of BERT, which then runs in evaluation mode. */
 export type Freeze = "encoder" | "none";
 
+/** What a model multiplies in; see {@link BertCnnOptions.dtype}. */
+export type Dtype = "float32" | "bfloat16" | "int8" | "auto";
+
 /** Where a model computes. `"auto"` is the first CUDA device, else the CPU. */
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 
@@ -87,8 +90,13 @@ export interface BertCnnOptions extends HubOptions {
   freeze?: Freeze | undefined;
   /** Default `"auto"`. */
   device?: Device | undefined;
-  /** The precision that the model computes in. Default `"float32"`. */
-  dtype?: "float32" | undefined;
+  /**
+   * The precision of the matrix products on the CPU; all else is float32. `"bfloat16"` wants a processor that
+   * multiplies it (AVX-512 BF16), and is refused with `ERR_DTYPE_UNAVAILABLE` on others. `"int8"` (weights by channel,
+   * activations by token) predicts only. `"auto"` is bfloat16 where the processor has it, else float32; `model.dtype`
+   * tells which. Saving writes the weights in full precision whatever the `dtype`. Default `"float32"`.
+   */
+  dtype?: Dtype | undefined;
   /**
    * Tokens of a text, special tokens included, beyond which it is truncated. Default: the smaller of the
    * tokenizer's `model_max_length` and the model's `max_position_embeddings`.
@@ -207,7 +215,7 @@ export const loadShape = {
   padding: oneOf("ignore", "include"),
   freeze: oneOf("encoder", "none"),
   device,
-  dtype: oneOf("float32"),
+  dtype: oneOf("float32", "bfloat16", "int8", "auto"),
   maxLength: positiveInteger,
   seed: naturalNumber,
   threads: integerUpTo(1024),

@@ -48,6 +48,10 @@ void AdamW::step(const ParameterGroup& group, const Moments& moments) const {
   at::_fused_adamw_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
                     group.learning_rate, beta1_, beta2_, group.weight_decay, epsilon_,
                     /*amsgrad=*/false, /*maximize=*/false);
+  // The operation does not do so itself, and what was packed for predicting goes by the version.
+  for (const at::Tensor& parameter : parameters) {
+    parameter.unsafeGetTensorImpl()->bump_version();
+  }
 }
 
 }  // namespace bertcnn::training
