@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -35,7 +36,7 @@ const char* find_name(const Names<Enum, N>& names, Enum value) {
 }
 
 template <typename Enum, size_t N>
-Enum parse(const Names<Enum, N>& names, const std::string& text, const char* field,
+Enum parse(const Names<Enum, N>& names, const std::string& text, const std::string& field,
            const char* code) {
   std::string known;
   for (const auto& [name, value] : names) {
@@ -50,7 +51,9 @@ template <typename Enum, size_t N>
 Enum choose(const Names<Enum, N>& names, const char* field, const std::optional<std::string>& given,
             const std::optional<std::string>& stored, Enum otherwise) {
   if (given) return parse(names, *given, field, "ERR_INVALID_ARGUMENT");
-  if (stored) return parse(names, *stored, field, "ERR_INVALID_CONFIG");
+  if (stored) {
+    return parse(names, *stored, std::string(field) + " in config.json", "ERR_INVALID_CONFIG");
+  }
   return otherwise;
 }
 
@@ -70,12 +73,14 @@ std::optional<std::vector<std::string>> stored_labels(const json::Value& config)
          json::write(*id2label, 0), ", ", why, "; the options labels or numLabels replace it.");
   };
   if (!id2label->is_object()) refuse("which is no object");
+  std::map<std::string_view, const json::Value*> by_id;
+  for (const auto& [id, label] : id2label->as_object()) by_id.emplace(id, &label);
   std::vector<std::string> labels;
   std::set<std::string> seen;
-  for (size_t i = 0; i < id2label->as_object().size(); ++i) {
-    const json::Value* label = id2label->find(std::to_string(i));
-    if (label == nullptr) refuse("which lacks an id");
-    labels.push_back(label_name(*label));
+  for (size_t i = 0; i < by_id.size(); ++i) {
+    const auto label = by_id.find(std::to_string(i));
+    if (label == by_id.end()) refuse("which lacks an id");
+    labels.push_back(label_name(*label->second));
     if (!seen.insert(labels.back()).second) refuse("where a name occurs twice");
   }
   return labels;
@@ -117,24 +122,32 @@ std::vector<std::string> choose_labels(const json::Value& config, const ConfigOv
   return default_labels(type == name_of(ProblemType::regression) ? 1 : 2);
 }
 
-void check_labels(const std::vector<std::string>& labels) {
-  if (labels.empty()) fail("ERR_INVALID_ARGUMENT", "Expected at least one label.");
+/// Refuses what the caller has `given`, or what config.json says.
+template <typename... Parts>
+[[noreturn]] void refuse(bool given, const Parts&... parts) {
+  if (given) fail("ERR_INVALID_ARGUMENT", parts...);
+  fail("ERR_INVALID_CONFIG", "config.json: ", parts...);
+}
+
+void check_labels(const std::vector<std::string>& labels, bool given) {
+  if (labels.empty()) refuse(given, "Expected at least one label.");
   std::set<std::string_view> seen;
   for (const std::string& label : labels) {
     if (!seen.insert(label).second) {
-      fail("ERR_INVALID_ARGUMENT", "Label '", label, "' occurs twice; labels must differ.");
+      refuse(given, "Label '", label, "' occurs twice; labels must differ.");
     }
   }
 }
 
-void check_head(const BertCnnConfig& config) {
+void check_head(const BertCnnConfig& config, const ConfigOverrides& overrides) {
   const auto& sizes = config.filter_sizes;
+  const bool given = overrides.filter_sizes.has_value();
   if (sizes.empty() || std::any_of(sizes.begin(), sizes.end(), [](int64_t k) { return k < 1; })) {
-    fail("ERR_INVALID_ARGUMENT", "Expected at least one filter size, each 1 or more.");
+    refuse(given, "Expected at least one filter size, each 1 or more.");
   }
   if (config.largest_filter() > config.bert.max_position_embeddings) {
-    fail("ERR_INVALID_ARGUMENT", "Filter size ", config.largest_filter(),
-         " is longer than the longest text of ", config.bert.max_position_embeddings, " tokens.");
+    refuse(given, "Filter size ", config.largest_filter(), " is longer than the longest text of ",
+           config.bert.max_position_embeddings, " tokens.");
   }
   if (config.num_filters < 1) {
     fail("ERR_INVALID_ARGUMENT", "Expected 1 or more for numFilters but received ",
@@ -145,8 +158,8 @@ void check_head(const BertCnnConfig& config) {
          config.dropout, ".");
   }
   if (config.variant == Variant::fine_tune && sizes.size() != 1) {
-    fail("ERR_INVALID_ARGUMENT", "Variant 'fine-tune' has exactly one filter size, but ",
-         sizes.size(), " were given; 'max-over-time' takes several.");
+    refuse(given || overrides.variant, "Variant 'fine-tune' has exactly one filter size, but ",
+           sizes.size(), " were given; 'max-over-time' takes several.");
   }
 }
 
@@ -213,7 +226,7 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
   }
 
   config.labels = choose_labels(source, overrides, stored_type);
-  check_labels(config.labels);
+  check_labels(config.labels, overrides.labels.has_value());
   config.problem_type =
       choose(kProblemTypes, "problemType", overrides.problem_type, stored_type,
              config.num_labels() == 1 ? ProblemType::regression : ProblemType::single_label);
@@ -226,7 +239,7 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
   config.num_filters =
       overrides.num_filters.value_or(fields.integer("num_filters", 1).value_or(100));
   config.dropout = overrides.dropout.value_or(fields.number("dropout", 0, 1).value_or(0.5));
-  check_head(config);
+  check_head(config, overrides);
   if (config.has_head) check_same_head(config, *section);
   return config;
 }

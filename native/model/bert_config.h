@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "json.h"
-#include "kernels/activation.h"
+#include "kernels/activation_name.h"
 
 namespace bertcnn::model {
 

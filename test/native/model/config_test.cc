@@ -72,6 +72,18 @@ TEST(Config, NamesTheFieldThatCannotBe) {
   EXPECT_TRUE(names(R"([])", "config.json"));
 }
 
+TEST(Config, TellsAFaultOfTheFileFromOneOfTheCaller) {
+  for (const char* text :
+       {R"({"bert_cnn": {"filter_sizes": []}})", R"({"bert_cnn": {"filter_sizes": [513]}})",
+        R"({"max_position_embeddings": 2})", R"({"id2label": {}})",
+        R"({"bert_cnn": {"variant": "fine-tune", "filter_sizes": [3, 4]}})",
+        R"({"problem_type": "other"})"}) {
+    const std::string error = failure(text);
+    EXPECT_TRUE(error.starts_with("ERR_INVALID_CONFIG")) << error;
+    EXPECT_NE(error.find("config.json"), std::string::npos) << error;
+  }
+}
+
 TEST(Config, RefusesOptionsThatCannotBe) {
   for (const ConfigOverrides& overrides : std::vector<ConfigOverrides>{
            {.variant = "other"},
