@@ -1,9 +1,11 @@
 import { createHash, type Hash } from "node:crypto";
-import { createReadStream, readFileSync, readlinkSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 
 import { BertCnnError } from "./errors.cjs";
+import { exists } from "./hub-cache.cjs";
+import { alone, hasEnded, newOwner } from "./hub-lock.cjs";
 import { connectionFailure, PassingFailure, persist, request } from "./hub-request.cjs";
 import type { RemoteFile } from "./hub-request.cjs";
 
@@ -22,32 +24,8 @@ export interface Download {
 /** Such an old partial file has no writer: a silent connection is given up far earlier. */
 const ABANDONED_AFTER = 3_600_000; // ms
 
-let own: string | undefined;
-let parts = 0;
-
-/** Tells apart machines and containers that share a cache: the same process id is another process there. */
-function place(): string {
-  own ??= createHash("sha256")
-    .update(readFileSync("/proc/sys/kernel/random/boot_id"))
-    .update(readlinkSync("/proc/self/ns/pid"))
-    .digest("hex")
-    .slice(0, 12);
-  return own;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
 async function isAbandoned(file: string, owner: string): Promise<boolean> {
-  if (owner === "free") return true;
-  const [where, pid] = owner.split("-");
-  if (where === place() && !isRunning(Number(pid))) return true;
+  if (owner === "free" || hasEnded(owner)) return true;
   return Date.now() - (await stat(file)).mtimeMs > ABANDONED_AFTER;
 }
 
@@ -64,11 +42,11 @@ async function takeOver(file: string, owner: string, mine: string): Promise<bool
 
 /**
  * A partial file of our own, `{etag}.{owner}.incomplete`, made from one that somebody left where there is one.
- * Each writer has its own file and renaming is atomic, so no lock is needed; Python's `{etag}.incomplete`, which
- * it guards with a lock that Node.js cannot take, is left alone.
+ * Each writer has its own file and renaming is atomic, so that nothing depends on a lock; Python's
+ * `{etag}.incomplete`, which it guards with one that Node.js cannot take, is left alone.
  */
 async function claim(blob: string): Promise<string> {
-  const mine = `${blob}.${place()}-${String(process.pid)}-${String(parts++)}.incomplete`;
+  const mine = `${blob}.${newOwner()}.incomplete`;
   const start = `${path.basename(blob)}.`;
   for (const name of await readdir(path.dirname(blob))) {
     const owner = /^([\w-]+)\.incomplete$/.exec(name.slice(start.length))?.[1];
@@ -179,9 +157,13 @@ async function fill(mine: string, to: Download): Promise<void> {
   await fill(mine, to);
 }
 
-/** Fetches a file into the cache, unless it is there. What an error or an abort leaves is resumed the next time. */
-export async function download(blob: string, to: Download): Promise<void> {
-  await mkdir(path.dirname(blob), { recursive: true });
+async function fetchInto(blob: string, to: Download): Promise<void> {
+  if (await exists(blob)) {
+    // Somebody else has fetched it meanwhile.
+    const { size } = await stat(blob);
+    to.report(size, size);
+    return;
+  }
   const mine = await claim(blob);
   try {
     await fill(mine, to);
@@ -190,4 +172,13 @@ export async function download(blob: string, to: Download): Promise<void> {
     await release(blob, mine);
     throw error;
   }
+}
+
+/**
+ * Fetches a file into the cache, unless it is there, or waits for somebody who does that already. What an error or
+ * an abort leaves is resumed the next time.
+ */
+export async function download(blob: string, to: Download): Promise<void> {
+  await mkdir(path.dirname(blob), { recursive: true });
+  await alone(`${blob}.lock`, to.signal, () => fetchInto(blob, to));
 }

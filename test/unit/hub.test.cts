@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import {
   cp,
   lstat,
+  lutimes,
   mkdir,
   mkdtemp,
   readdir,
@@ -838,44 +839,88 @@ describe("several at once", () => {
     expect(await partials()).toEqual([]);
   });
 
-  it("have a partial file each", async () => {
+  it("fetch a file once as processes", async () => {
+    await build();
+    const asked = () =>
+      hub.seen.filter(({ method, url }) => method === "HEAD" && url.endsWith("model.safetensors"));
+    // It does not get its second half before everybody wants it.
     let finish: (() => void) | undefined;
     hub.answer = (seen, response) => {
-      if (seen.where === "hub" || finish) return false;
-      sendPart(weights, half, seen, response);
-      finish = () => response.end(weights.subarray(half));
-      return true;
-    };
-    let second: Promise<string> | undefined;
-    const progress = ({ loaded }: DownloadProgress) => {
-      if (loaded === half) second ??= find();
-    };
-    const first = find({ progress });
-    while (second === undefined) await new Promise((resolve) => setImmediate(resolve));
-    expect(await second).toBe(snapshot());
-    finish!();
-    expect(await first).toBe(snapshot());
-    await expectBytes(snapshot("model.safetensors"), weights);
-    expect(await partials()).toEqual([]);
-  });
-
-  it("do not disturb each other as processes", async () => {
-    await build();
-    // Nobody gets its second half before everybody has begun.
-    const waiting: (() => void)[] = [];
-    hub.answer = (seen, response) => {
-      if (seen.where === "hub") return false;
-      response.setHeader("content-length", weights.length);
-      response.write(weights.subarray(0, half));
-      waiting.push(() => response.end(weights.subarray(half)));
-      if (waiting.length === 3) for (const finish of waiting) finish();
-      return true;
+      if (seen.where === "store") {
+        sendPart(weights, half, seen, response);
+        finish = () => response.end(weights.subarray(half));
+      }
+      if (asked().length === 3) finish?.();
+      return seen.where === "store";
     };
     const outcomes = await Promise.all([start(), start(), start()].map(({ outcome }) => outcome));
     expect(outcomes).toEqual(new Array(3).fill({ directory: snapshot() }));
     await expectBytes(snapshot("model.safetensors"), weights);
+    expect(hub.seen.filter(({ where }) => where === "store")).toHaveLength(1);
     expect((await readdir(model("blobs"))).length).toBe(5);
     expect((await readdir(snapshot())).length).toBe(5);
+  });
+
+  it("fetch a file once in one process", async () => {
+    const told = jest.fn();
+    await Promise.all([find({ progress: told }), find(), find()]);
+    expect(hub.seen.filter(({ where }) => where === "store")).toHaveLength(1);
+    expect(told).toHaveBeenCalledWith({
+      file: "model.safetensors",
+      loaded: weights.length,
+      total: weights.length,
+    });
+    expect((await readdir(model("blobs"))).length).toBe(5);
+  });
+
+  it("do not end with the one that fetches", async () => {
+    const controller = new AbortController();
+    let second: Promise<string> | undefined;
+    hub.answer = (seen, response) => {
+      if (seen.where === "hub" || second) return false;
+      sendPart(weights, half, seen, response);
+      second = find();
+      return true;
+    };
+    const progress = ({ file, loaded }: DownloadProgress) => {
+      if (file === "model.safetensors" && loaded === half) controller.abort("enough");
+    };
+    expect(await reasonOf(find({ signal: controller.signal, progress }))).toBe("enough");
+    expect(await second).toBe(snapshot());
+    await expectBytes(snapshot("model.safetensors"), weights);
+    expect(await partials()).toEqual([]);
+  });
+
+  /** The lock of a process on another machine. */
+  async function lock(): Promise<string> {
+    const file = model("blobs", `${sha256(weights)}.lock`);
+    await mkdir(path.dirname(file), { recursive: true });
+    await symlink("elsewhere-1-0", file);
+    return file;
+  }
+
+  it.each([-60_000, 60_000])("do not wait for one that is silent (%i ms)", async (ago) => {
+    const silent = new Date(Date.now() + ago);
+    await lutimes(await lock(), silent, silent);
+    expect(await find()).toBe(snapshot());
+    expect((await readdir(model("blobs"))).length).toBe(5);
+  });
+
+  it("wait for one that is not silent, until they are aborted", async () => {
+    const file = await lock();
+    const controller = new AbortController();
+    const finding = find({ signal: controller.signal });
+    hub.answer = ({ method, url }) => {
+      if (method === "HEAD" && url.endsWith("model.safetensors")) {
+        setImmediate(() => {
+          controller.abort("enough");
+        });
+      }
+      return false;
+    };
+    expect(await reasonOf(finding)).toBe("enough");
+    expect(hub.fetched("model.safetensors")).toEqual([]);
+    await lstat(file);
   });
 
   it("go on with what a killed process left", async () => {
