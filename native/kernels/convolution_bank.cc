@@ -142,7 +142,7 @@ void ConvolutionBank::pack(Arithmetic arithmetic) {
     places.push_back(convolution.weight.detach().permute({2, 0, 1}).flatten(0, 1));
     biases.push_back(convolution.bias.detach());
   }
-  if (packed_.defined() && versions == packed_versions_) return;
+  if (packed_.is(arithmetic) && versions == packed_versions_) return;
   const at::Tensor weight = at::cat(places);
   // The biases come behind the maximum.
   const PlainWeight plain = {weight, at::zeros({weight.size(0)})};

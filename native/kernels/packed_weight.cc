@@ -108,7 +108,6 @@ PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic
 }
 
 bool PackedWeight::is_current(std::span<const PlainWeight> weights) const {
-  if (!defined()) return false;
   size_t i = 0;
   return std::all_of(weights.begin(), weights.end(), [&](const PlainWeight& plain) {
     const uint32_t weight = versions_[i++];
@@ -119,7 +118,7 @@ bool PackedWeight::is_current(std::span<const PlainWeight> weights) const {
 }
 
 void PackedWeight::update(std::span<const PlainWeight> weights, Arithmetic arithmetic) {
-  if (!is_current(weights) || arithmetic != arithmetic_) *this = pack(weights, arithmetic);
+  if (!is(arithmetic) || !is_current(weights)) *this = pack(weights, arithmetic);
 }
 
 at::Tensor PackedWeight::multiply_dense(const at::Tensor& x, const char* fused,

@@ -31,7 +31,8 @@ class PackedWeight {
   static PackedWeight pack(std::span<const PlainWeight> weights, Arithmetic arithmetic);
   /// Packs, unless that was done and the weights have not changed since. Released weights have not.
   void update(std::span<const PlainWeight> weights, Arithmetic arithmetic);
-  bool defined() const { return packed_.defined(); }
+  /// Whether something is packed, for this arithmetic.
+  bool is(Arithmetic arithmetic) const { return packed_.defined() && arithmetic_ == arithmetic; }
 
   /// x W^T + b. The operand's type must be the arithmetic's.
   Product multiply(const Operand& x) const;
