@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <functional>
 #include <iterator>
 #include <numeric>
 #include <system_error>
@@ -93,14 +92,9 @@ Contents read_format(MappedFile file) {
 Contents read_file(MappedFile file) {
   Contents contents = read_format(std::move(file));
   const MappedFile& source = contents.files.front();
-  const std::byte* const first = source.bytes().data();
   for (Tensor& tensor : contents.tensors) {
-    const std::less<> before;  // for pointers into different arrays, too
-    const std::byte* const start = tensor.bytes.data();
-    if (!before(start, first) && before(start, first + source.bytes().size())) {
-      tensor.file = source.open_file();
-      tensor.offset = static_cast<uint64_t>(start - first);
-    }
+    tensor.file = source.open_file();
+    tensor.offset = static_cast<uint64_t>(tensor.bytes.data() - source.bytes().data());
   }
   return contents;
 }
@@ -127,7 +121,6 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
     }
     move_into(all.tensors, shard.tensors);
     move_into(all.files, shard.files);
-    move_into(all.buffers, shard.buffers);
   }
   starts.push_back(all.tensors.size());
   return all;

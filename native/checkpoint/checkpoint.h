@@ -15,9 +15,8 @@ namespace bertcnn::checkpoint {
 
 struct Contents;
 
-/// The tensors of a file, or of a directory's file or shards. Owns the memory maps (and the few
-/// buffers for tensors that a file does not hold contiguously) behind its tensors, so a Tensor's
-/// bytes are valid as long as the Checkpoint lives, wherever it is moved.
+/// The tensors of a file, or of a directory's file or shards. Owns the memory maps behind its
+/// tensors, so a Tensor's bytes are valid as long as the Checkpoint lives, wherever it is moved.
 ///
 /// Touching `bytes` of a mapped file that another process has cut short raises SIGBUS, and one that
 /// it overwrites changes under the reader; `copy_as_float32` reads instead. So copy what is needed
@@ -56,9 +55,9 @@ class Checkpoint {
   std::vector<size_t> by_name_;  // indices of tensors, sorted by name
 };
 
-/// Writes `tensor` to `out` (`numel()` values) as float32. float16 and bfloat16 are widened
-/// exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`. `ERR_IO` where
-/// the tensor's file can no longer be read to its end.
+/// Writes `tensor` to `out` (`numel()` values, in row-major order) as float32. float16 and bfloat16
+/// are widened exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
+/// `ERR_IO` where the tensor's file can no longer be read to its end.
 void copy_as_float32(const Tensor& tensor, float* out);
 
 /// A tensor, and room for its `numel()` values.

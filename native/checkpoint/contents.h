@@ -1,7 +1,6 @@
 // What a reader of one file format hands over: tensors and what keeps their bytes alive.
 #pragma once
 
-#include <cstddef>
 #include <vector>
 
 #include "checkpoint/mapped_file.h"
@@ -13,8 +12,6 @@ struct Contents {
   std::vector<Tensor> tensors;
   Metadata metadata;
   std::vector<MappedFile> files;
-  /// Bytes of tensors that a file does not hold contiguously.
-  std::vector<std::vector<std::byte>> buffers;
 };
 
 }  // namespace bertcnn::checkpoint

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/describe.h"
 #include "checkpoint/mapped_file.h"
+#include "checkpoint/strided.h"
 #include "error.h"
 
 namespace bertcnn::checkpoint {
@@ -125,9 +127,23 @@ Convert find_float16_conversion() {
   return convert_each<uint16_t, widen_float16>;
 }
 
-Convert float16_conversion() {
-  static const Convert convert = find_float16_conversion();
-  return convert;
+void copy_float32(const std::byte* from, size_t count, float* to) {
+  std::memcpy(to, from, count * sizeof(float));
+}
+
+/// For a floating-point type.
+Convert conversion_of(DType dtype) {
+  static const Convert float16 = find_float16_conversion();
+  switch (dtype) {
+    case DType::float16:
+      return float16;
+    case DType::bfloat16:
+      return convert_each<uint16_t, widen_bfloat16>;
+    case DType::float64:
+      return convert_each<double, round_float64>;
+    default:
+      return copy_float32;
+  }
 }
 
 void convert_all(const Range& range, Convert convert, float* out) {
@@ -155,16 +171,66 @@ void require_floating_point(const Tensor& tensor) {
   }
 }
 
+/// The bytes of a tensor, those of a file read a part at a time, as for_each_piece does.
+class Window {
+ public:
+  static constexpr size_t longest = size_t{256} << 10;
+
+  explicit Window(const Tensor& tensor) : tensor_(tensor) {
+    if (tensor.file != nullptr) {
+      buffer_ = std::make_unique_for_overwrite<std::byte[]>(longest);
+    }
+  }
+
+  /// `length` bytes, no more than `longest`, until the next call. Cheap where calls go forward.
+  const std::byte* at(size_t begin, size_t length) {
+    if (tensor_.file == nullptr) {
+      return tensor_.bytes.data() + begin;
+    }
+    if (begin < begin_ || begin + length > end_) {
+      begin_ = begin;
+      end_ = std::min(begin + longest, tensor_.bytes.size());
+      read_at(*tensor_.file, tensor_.offset + begin, {buffer_.get(), end_ - begin});
+    }
+    return buffer_.get() + (begin - begin_);
+  }
+
+ private:
+  const Tensor& tensor_;
+  std::unique_ptr<std::byte[]> buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+/// In the order in which the elements lie in the file, so that each of its parts is read once.
+void copy_strided(const Tensor& tensor, float* out) {
+  constexpr int64_t most = 512;
+  const size_t size = size_of(tensor.dtype);
+  const Convert convert = conversion_of(tensor.dtype);
+  Window window(tensor);
+  std::array<std::byte, most * sizeof(double)> packed{};
+  std::array<float, most> values{};
+  for_each_run(tensor.shape, tensor.stride, most, static_cast<int64_t>(Window::longest / size),
+               [&](const Run& run) {
+                 const auto reach = static_cast<size_t>((run.count - 1) * run.from_step + 1);
+                 const std::byte* const from =
+                     window.at(static_cast<size_t>(run.from) * size, reach * size);
+                 pack(from, run.from_step, run.count, size, packed.data());
+                 convert(packed.data(), static_cast<size_t>(run.count), values.data());
+                 for (int64_t i = 0; i < run.count; ++i) {
+                   out[run.to + i * run.to_step] = values[static_cast<size_t>(i)];
+                 }
+               });
+}
+
+/// A strided tensor is copied as a whole.
 void copy_range(const Range& range, float* out) {
-  switch (range.tensor.dtype) {
-    case DType::float16:
-      return convert_all(range, float16_conversion(), out);
-    case DType::bfloat16:
-      return convert_all(range, convert_each<uint16_t, widen_bfloat16>, out);
-    case DType::float64:
-      return convert_all(range, convert_each<double, round_float64>, out);
-    default:
-      return copy_all(range, out);
+  if (!range.tensor.stride.empty()) {
+    copy_strided(range.tensor, out);
+  } else if (range.tensor.dtype == DType::float32) {
+    copy_all(range, out);
+  } else {
+    convert_all(range, conversion_of(range.tensor.dtype), out);
   }
 }
 
@@ -176,8 +242,9 @@ class Copier {
     for (const Copy& copy : copies) {
       require_floating_point(*copy.from);
       const auto elements = static_cast<size_t>(copy.from->numel());
-      for (size_t first = 0; first < elements; first += longest_piece) {
-        const size_t count = std::min(longest_piece, elements - first);
+      const size_t longest = copy.from->stride.empty() ? longest_piece : elements;
+      for (size_t first = 0; first < elements; first += longest) {
+        const size_t count = std::min(longest, elements - first);
         pieces_.push_back({{*copy.from, first, count}, copy.to + first});
       }
     }

@@ -46,7 +46,7 @@ class LegacyReader {
       }
       return *bytes;
     };
-    read_state_dict(object, find_storage, path_, file_.size(), contents);
+    read_state_dict(object, find_storage, path_, contents);
   }
 
  private:

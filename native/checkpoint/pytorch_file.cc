@@ -115,11 +115,10 @@ Contents read_pytorch(MappedFile file) {
     return bytes;
   };
   const std::string source = path + ": data.pkl";
-  const size_t size = file.bytes().size();
   const Pickle pickle = read_pickle(archive.stored_bytes(*archive.find(folder + "data.pkl")),
-                                    source, pickle_memory(size));
+                                    source, pickle_memory(file.bytes().size()));
   Contents contents;
-  read_state_dict(pickle, find_storage, path, size, contents);
+  read_state_dict(pickle, find_storage, path, contents);
   contents.files.push_back(std::move(file));
   return contents;
 }

@@ -18,12 +18,10 @@ constexpr std::array<std::string_view, 3> nested_names = {"state_dict", "model_s
 
 class StateDictReader {
  public:
-  StateDictReader(const Pickle& pickle, const FindStorage& find_storage, const std::string& path,
-                  size_t file_size)
+  StateDictReader(const Pickle& pickle, const FindStorage& find_storage, const std::string& path)
       : pickle_(pickle),
         find_storage_(find_storage),
         path_(path),
-        unspent_bytes_(file_size),
         unspent_lengths_(pickle.end - pickle.begin) {}
 
   void read(Contents& contents) {
@@ -38,7 +36,7 @@ class StateDictReader {
       if (key.kind != PickleKind::text) {
         refuse("a tensor's name is no text");
       }
-      contents.tensors.push_back(read_tensor(key.text, value, contents.buffers));
+      contents.tensors.push_back(read_tensor(key.text, value));
     }
   }
 
@@ -132,8 +130,7 @@ class StateDictReader {
     return lengths;
   }
 
-  Tensor read_tensor(std::string_view name, const PickleValue& value,
-                     std::vector<std::vector<std::byte>>& buffers) {
+  Tensor read_tensor(std::string_view name, const PickleValue& value) {
     // torch._utils._rebuild_tensor(storage, offset, size, stride), and _v2 with requires_grad,
     // backward hooks and, at times, metadata (a conjugate or negative view, which weights are not).
     const std::vector<uint32_t>& items = value.items;
@@ -161,32 +158,21 @@ class StateDictReader {
              " reaches beyond its storage of ", view.storage.size() / view.element_size,
              " elements");
     }
-    tensor.bytes = view.is_contiguous() ? view.contiguous_bytes() : gather(name, view, buffers);
+    if (!view.is_contiguous()) {
+      if (view.repeats()) {
+        refuse("tensor ", quoted(name), " of size ", shape_text(view.shape), " and stride ",
+               shape_text(view.stride),
+               " repeats elements of its storage; save an expanded tensor ", "after .contiguous()");
+      }
+      tensor.stride = view.stride;
+    }
+    tensor.bytes = view.extent();
     return tensor;
-  }
-
-  std::span<const std::byte> gather(std::string_view name, const StridedView& view,
-                                    std::vector<std::vector<std::byte>>& buffers) {
-    if (view.element_count() > view.storage.size() / view.element_size) {
-      refuse("tensor ", quoted(name), " of size ", shape_text(view.shape), " and stride ",
-             shape_text(view.stride), " repeats the ", view.storage.size() / view.element_size,
-             " elements of its storage; save an expanded tensor after .contiguous()");
-    }
-    const uint64_t size = view.element_count() * view.element_size;
-    if (size > unspent_bytes_) {
-      refuse("tensor ", quoted(name),
-             ": the views that are not contiguous take more memory than "
-             "the file; save them after .contiguous()");
-    }
-    unspent_bytes_ -= size;
-    buffers.push_back(view.gather());
-    return buffers.back();
   }
 
   const Pickle& pickle_;
   const FindStorage& find_storage_;
   const std::string& path_;
-  uint64_t unspent_bytes_;    // that copies may still take
   uint64_t unspent_lengths_;  // that shapes and strides may still have; they may be shared
 };
 
@@ -223,8 +209,8 @@ StorageId read_storage_id(const Pickle& pickle, const PickleValue& value,
 }
 
 void read_state_dict(const Pickle& pickle, const FindStorage& find_storage, const std::string& path,
-                     size_t file_size, Contents& contents) {
-  StateDictReader(pickle, find_storage, path, file_size).read(contents);
+                     Contents& contents) {
+  StateDictReader(pickle, find_storage, path).read(contents);
 }
 
 }  // namespace bertcnn::checkpoint

@@ -43,10 +43,9 @@ inline size_t pickle_memory(size_t file_size) {
 }
 
 /// The tensors of the state dict that `pickle` holds, either itself or under `state_dict`,
-/// `model_state_dict` or `model`. Those that lie contiguously in their storage, shared or not, keep
-/// its bytes; others are copied into buffers, which together take no more than `file_size`. `path`
-/// is for messages. Errors: `ERR_CHECKPOINT_FORMAT`.
+/// `model_state_dict` or `model`. They keep their storages' bytes, shared or not. `path` is for
+/// messages. Errors: `ERR_CHECKPOINT_FORMAT`.
 void read_state_dict(const Pickle& pickle, const FindStorage& find_storage, const std::string& path,
-                     size_t file_size, Contents& contents);
+                     Contents& contents);
 
 }  // namespace bertcnn::checkpoint

@@ -2,31 +2,44 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace bertcnn::checkpoint {
 namespace {
 
-/// Copies `count` elements that lie `stride` elements apart.
-template <size_t size>
-void copy_row(const std::byte* from, int64_t stride, int64_t count, std::byte* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    std::memcpy(to + i * static_cast<int64_t>(size), from + i * stride * static_cast<int64_t>(size),
-                size);
-  }
+bool is_empty(std::span<const int64_t> shape) {
+  return std::find(shape.begin(), shape.end(), 0) != shape.end();
 }
 
-using CopyRow = void (*)(const std::byte*, int64_t, int64_t, std::byte*);
+/// A dimension, with the distance of its elements in the storage and in row-major order.
+struct Dimension {
+  int64_t length;
+  int64_t from_step;
+  int64_t to_step;
+};
 
-CopyRow copy_row_for(size_t element_size) {
-  switch (element_size) {
-    case 8:
-      return copy_row<8>;
-    case 4:
-      return copy_row<4>;
-    case 2:
-      return copy_row<2>;
-    default:
-      return copy_row<1>;
+/// Those that have several elements, the ones furthest apart in the storage first.
+std::vector<Dimension> by_distance(std::span<const int64_t> shape,
+                                   std::span<const int64_t> stride) {
+  std::vector<Dimension> dimensions;
+  int64_t to_step = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] > 1) {
+      dimensions.push_back({shape[i], stride[i], to_step});
+      to_step *= shape[i];
+    }
+  }
+  std::stable_sort(
+      dimensions.begin(), dimensions.end(),
+      [](const Dimension& a, const Dimension& b) { return a.from_step > b.from_step; });
+  return dimensions;
+}
+
+template <size_t size>
+void pack_sized(const std::byte* from, int64_t step, int64_t count, std::byte* to) {
+  for (int64_t i = 0; i < count; ++i) {
+    std::memcpy(to + i * static_cast<int64_t>(size), from + i * step * static_cast<int64_t>(size),
+                size);
   }
 }
 
@@ -37,7 +50,7 @@ bool StridedView::fits() const {
     return false;
   }
   const auto elements = static_cast<int64_t>(storage.size() / element_size);
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
+  if (is_empty(shape)) {
     return offset <= elements;
   }
   int64_t last = offset;
@@ -51,19 +64,8 @@ bool StridedView::fits() const {
   return last < elements;
 }
 
-uint64_t StridedView::element_count() const {
-  uint64_t count = 1;
-  for (const int64_t length : shape) {
-    // An expanded view can have any number of elements; more than 2^64 - 1 count as that many.
-    if (length != 0 && __builtin_mul_overflow(count, static_cast<uint64_t>(length), &count)) {
-      count = UINT64_MAX;
-    }
-  }
-  return std::find(shape.begin(), shape.end(), 0) == shape.end() ? count : 0;
-}
-
 bool StridedView::is_contiguous() const {
-  if (element_count() == 0) {
+  if (is_empty(shape)) {
     return true;
   }
   // Does not overflow: as far as the strides agree, the product is a number of elements that fit.
@@ -77,32 +79,82 @@ bool StridedView::is_contiguous() const {
   return true;
 }
 
-std::span<const std::byte> StridedView::contiguous_bytes() const {
-  return storage.subspan(static_cast<size_t>(offset) * element_size,
-                         element_count() * element_size);
-}
-
-std::vector<std::byte> StridedView::gather() const {
-  std::vector<std::byte> result(element_count() * element_size);
-  const CopyRow copy = copy_row_for(element_size);
-  const size_t outer = shape.size() - 1;  // a scalar is contiguous, so there is a last dimension
-  std::vector<int64_t> index(outer, 0);
-  const auto row_bytes = static_cast<size_t>(shape.back()) * element_size;
-  int64_t start = offset;
-  for (size_t written = 0; written < result.size(); written += row_bytes) {
-    copy(storage.data() + static_cast<size_t>(start) * element_size, stride.back(), shape.back(),
-         result.data() + written);
-    for (size_t i = outer; i-- > 0;) {
-      if (index[i] + 1 < shape[i]) {
-        ++index[i];
-        start += stride[i];
-        break;
-      }
-      start -= stride[i] * index[i];
-      index[i] = 0;
+bool StridedView::repeats() const {
+  if (is_empty(shape)) {
+    return false;
+  }
+  std::vector<std::pair<int64_t, int64_t>> dimensions;  // stride, length
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] > 1) {
+      dimensions.emplace_back(stride[i], shape[i]);
     }
   }
-  return result;
+  std::sort(dimensions.begin(), dimensions.end());
+  int64_t reach = 0;  // of the dimensions with smaller strides
+  for (const auto& [step, length] : dimensions) {
+    if (step <= reach) {
+      return true;
+    }
+    reach += step * (length - 1);
+  }
+  return false;
+}
+
+std::span<const std::byte> StridedView::extent() const {
+  const auto first = storage.subspan(static_cast<size_t>(offset) * element_size);
+  if (is_empty(shape)) {
+    return first.first(0);
+  }
+  int64_t last = 0;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    last += (shape[i] - 1) * stride[i];
+  }
+  return first.first((static_cast<size_t>(last) + 1) * element_size);
+}
+
+void for_each_run(std::span<const int64_t> shape, std::span<const int64_t> stride, int64_t most,
+                  int64_t longest, const std::function<void(const Run&)>& use) {
+  std::vector<Dimension> outer = by_distance(shape, stride);
+  const Dimension inner = outer.empty() ? Dimension{1, 1, 1} : outer.back();
+  if (!outer.empty()) {
+    outer.pop_back();
+  }
+  const int64_t most_here = std::clamp<int64_t>(longest / inner.from_step, 1, most);
+  std::vector<int64_t> index(outer.size(), 0);
+  int64_t from = 0;
+  int64_t to = 0;
+  const auto advance = [&] {
+    for (size_t i = outer.size(); i-- > 0;) {
+      from += outer[i].from_step;
+      to += outer[i].to_step;
+      if (++index[i] < outer[i].length) {
+        return true;
+      }
+      from -= outer[i].from_step * outer[i].length;
+      to -= outer[i].to_step * outer[i].length;
+      index[i] = 0;
+    }
+    return false;
+  };
+  do {
+    for (int64_t first = 0; first < inner.length; first += most_here) {
+      use({from + first * inner.from_step, inner.from_step, to + first * inner.to_step,
+           inner.to_step, std::min(most_here, inner.length - first)});
+    }
+  } while (advance());
+}
+
+void pack(const std::byte* from, int64_t step, int64_t count, size_t element_size, std::byte* to) {
+  switch (element_size) {
+    case 8:
+      return pack_sized<8>(from, step, count, to);
+    case 4:
+      return pack_sized<4>(from, step, count, to);
+    case 2:
+      return pack_sized<2>(from, step, count, to);
+    default:
+      return pack_sized<1>(from, step, count, to);
+  }
 }
 
 }  // namespace bertcnn::checkpoint

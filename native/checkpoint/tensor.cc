@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <numeric>
 
 namespace bertcnn::checkpoint {
 namespace {
@@ -54,8 +56,12 @@ std::optional<uint64_t> byte_count(DType dtype, std::span<const int64_t> shape) 
 }
 
 int64_t Tensor::numel() const {
-  // From the bytes, since the product of a shape like [2^40, 2^40, 0] overflows on its way to zero.
-  return static_cast<int64_t>(bytes.size() / size_of(dtype));
+  if (stride.empty()) {
+    // From the bytes, since the product of a shape like [2^40, 2^40, 0] overflows on its way to
+    // zero.
+    return static_cast<int64_t>(bytes.size() / size_of(dtype));
+  }
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
 }  // namespace bertcnn::checkpoint

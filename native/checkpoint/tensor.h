@@ -33,14 +33,19 @@ struct Tensor {
   DType dtype = DType::float32;
   /// Empty for a scalar.
   std::vector<int64_t> shape;
-  /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them. A file decides where
-  /// they start, so they may not be aligned to the element: copy, do not cast.
+  /// Contiguous, row-major, little-endian, `numel() * size_of(dtype)` of them, unless there is a
+  /// `stride`. A file decides where they start, so they may not be aligned to the element: copy, do
+  /// not cast.
   std::span<const std::byte> bytes;
   /// The file that `bytes` are mapped from, if they are, and where they start in it.
   std::shared_ptr<const OpenFile> file = nullptr;
   uint64_t offset = 0;
+  /// Of a transposed or sliced tensor in a PyTorch file, how far apart the elements of each
+  /// dimension lie, in elements; `bytes` are then those from the first element to the last. Empty
+  /// for a contiguous one.
+  std::vector<int64_t> stride = {};
 
-  /// The number of elements, by the bytes: the product of `shape`, 1 for a scalar.
+  /// The number of elements: the product of `shape`, 1 for a scalar.
   int64_t numel() const;
 };
 

@@ -18,10 +18,10 @@ void check_writable(const std::string& file, std::span<const Tensor> tensors) {
       fail("ERR_INVALID_ARGUMENT", "cannot write ", file, ": the name ", quoted(tensor.name),
            " is not UTF-8");
     }
-    if (byte_count(tensor.dtype, tensor.shape) != tensor.bytes.size()) {
+    if (!tensor.stride.empty() || byte_count(tensor.dtype, tensor.shape) != tensor.bytes.size()) {
       fail("ERR_INVALID_ARGUMENT", "cannot write ", file, ": the tensor ", quoted(tensor.name),
            " of type ", name_of(tensor.dtype), " and shape ", shape_text(tensor.shape), " has ",
-           tensor.bytes.size(), " bytes");
+           tensor.bytes.size(), " bytes", tensor.stride.empty() ? "" : " that are not contiguous");
     }
     names.push_back(tensor.name);
   }

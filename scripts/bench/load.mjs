@@ -25,6 +25,8 @@ const FILES = [
   { name: "safetensors-float16", file: "model.safetensors", ways: ["safetensors_load"] },
   { name: "zip", file: "pytorch_model.bin", ways: ["torch_load_mapped", "torch_load"] },
   { name: "legacy", file: "pytorch_model.bin", ways: ["torch_load"] },
+  // Its goal is the memory: putting elements in order takes longer than reading them.
+  { name: "zip-transposed", file: "pytorch_model.bin", ways: ["torch_load"], mostTime: 10 },
 ];
 const BASE = "read_and_convert";
 const OURS = "ours";
@@ -37,9 +39,9 @@ const TITLES = {
 };
 
 async function makeFiles(env) {
-  const target = path.join(cacheDirectory(), "bench", "bert-base-random-1");
+  const target = path.join(cacheDirectory(), "bench", "bert-base-random-2");
   await makeOnce(target, async (folder) => {
-    say("making files of BERT-base's size with random weights (1.5 GB)");
+    say("making files of BERT-base's size with random weights (2 GB)");
     await run("python3", [path.join(FOLDER, "files.py"), folder], {
       what: "making the files",
       env,
@@ -76,7 +78,7 @@ function printLine(...[file, how, time, memory]) {
 }
 
 /** Prints a file's lines; returns how it misses the goals. */
-function report({ name }, results, weights) {
+function report({ name, mostTime = MOST_TIME }, results, weights) {
   const missed = [];
   const base = median(results.get(BASE).map(({ seconds }) => seconds));
   for (const [way, list] of results) {
@@ -84,7 +86,7 @@ function report({ name }, results, weights) {
     const memory = median(list.map(({ peak }) => peak)) / weights;
     printLine(name, TITLES[way], time.toFixed(2), memory.toFixed(2));
     if (way !== OURS) continue;
-    if (time > MOST_TIME) missed.push(`${name}: ${time.toFixed(2)} x the time of reading`);
+    if (time > mostTime) missed.push(`${name}: ${time.toFixed(2)} x the time of reading`);
     if (memory > MOST_MEMORY) missed.push(`${name}: ${memory.toFixed(2)} x the weights' memory`);
     if (list.some(({ mapped }) => mapped)) missed.push(`${name}: the file stays mapped`);
   }

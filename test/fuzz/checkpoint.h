@@ -40,11 +40,17 @@ inline std::vector<float> as_float32(const checkpoint::Tensor& tensor) {
 
 inline void check_tensor(const checkpoint::Tensor& tensor) {
   require(tensor.shape.size() <= checkpoint::most_dimensions, "there are few dimensions");
-  require(checkpoint::byte_count(tensor.dtype, tensor.shape) == tensor.bytes.size(),
+  const auto size = static_cast<size_t>(tensor.numel()) * checkpoint::size_of(tensor.dtype);
+  require(checkpoint::byte_count(tensor.dtype, tensor.shape) == size,
+          "a tensor has the elements of its shape");
+  require(tensor.stride.empty() ? tensor.bytes.size() == size : tensor.bytes.size() >= size,
           "a tensor has the bytes of its type and shape");
   // A copy touches all of them, so that the sanitizer sees a bad one.
   const std::vector<std::byte> touched(tensor.bytes.begin(), tensor.bytes.end());
   require(touched.size() == tensor.bytes.size(), "a tensor's bytes can be copied");
+  if (checkpoint::is_floating_point(tensor.dtype)) {
+    as_float32(tensor);
+  }
 }
 
 /// A file with these bytes is read as they are in memory.

@@ -89,6 +89,7 @@ def small_pickles():
         "scalar": pickled_dict(pickled_tensor(b"Half", 2, 1, [], [])),
         "transposed": pickled_dict(pickled_tensor(b"BFloat16", 6, 0, [2, 3], [1, 2])),
         "slice": pickled_dict(pickled_tensor(b"Double", 9, 4, [2, 2], [3, 1])),
+        "permuted": pickled_dict(pickled_tensor(b"Half", 30, 3, [2, 3, 4], [1, 8, 2])),
         "shared": pickled_dict(pickled_tensor(b"Float", 4, 0, [4], [1]), pickled_tensor(b"Float", 4, 1, [2], [2])),
     }
 
@@ -137,20 +138,46 @@ def json_text():
     good = files("models", "*/config.json") | files("checkpoint", "*/*.json")
     values = ["[]", "{}", '""', "0", "-0", "1e5", "-1.5E-3", "1" * 40, "9223372036854775807", "-9223372036854775808",
               "9223372036854775808", "NaN", "Infinity", "-Infinity", "true", "null", '"\\u00e9\\ud83d\\ude00\\n"',
-              '"\u00e9\u4e2d\U0001f600"', "[" * 128 + "]" * 128, "\ufeff1"]
+              '"\u00e9\u4e2d\U0001f600"', "[" * 128 + "]" * 128, "\ufeff1", '{"weight_map":{"t":"f"}}']
     good |= {f"value-{i}": value.encode() for i, value in enumerate(values)}
-    configs = [
-        '{"bert_cnn":{"filter_sizes":[2]}}',
-        '{"bert_cnn":{"variant":"fine-tune"}}',
-        '{"bert_cnn":{"filter_sizes":[1,9],"num_filters":5,"dropout":0.1}}',
-        '{"id2label":{"0":"a","1":"b"}}',
-        '{"hidden_size":8,"num_attention_heads":2,"pad_token_id":1}',
-        '{"weight_map":{"t":"f"}}',
-    ]
-    good |= {f"config-{i}": value.encode() for i, value in enumerate(configs)}
     values = ['"\\ud800"', '{"a":1,"a":2}', "[" * 129 + "]" * 129, "1e999", "01", "[1,]", '{"a":}', "1.", '"\t"', "\xff"]
     hostile = {f"value-{i}": value.encode("latin-1") for i, value in enumerate(values)}
-    config = json.loads(good["tiny-frozen-config.json"])
+    shards = ["/etc/passwd", "..", "a\\b", "a\0b", ""]
+    hostile |= {f"shard-{i}": json.dumps({"weight_map": {"t": name}}).encode() for i, name in enumerate(shards)}
+    return good, hostile
+
+
+def config():
+    good = files("models", "*/config.json")
+    head = {
+        "variant": "max-over-time",
+        "filter_sizes": [2, 9],
+        "num_filters": 5,
+        "dropout": 0.1,
+        "padding": "include",
+        "freeze": "none",
+        "activation": "relu",
+    }
+    cases = {
+        "nothing": {},
+        "head": {"bert_cnn": head},
+        "fine-tune": {"bert_cnn": {"variant": "fine-tune", "filter_sizes": [2]}},
+        "labels": {"id2label": {"0": "a", "1": "b"}, "problem_type": "multi_label_classification"},
+        "number-of-labels": {"num_labels": 3, "torch_dtype": "float16"},
+        "regression": {"problem_type": "regression"},
+        "sizes": {"hidden_size": 8, "num_attention_heads": 2, "vocab_size": 9, "pad_token_id": 1},
+        "encoder": {
+            "model_type": "bert",
+            "hidden_act": "gelu_new",
+            "position_embedding_type": "absolute",
+            "is_decoder": False,
+            "pruned_heads": {},
+            "quantization_config": None,
+            "layer_norm_eps": 1e-12,
+        },
+    }
+    good |= {name: json.dumps(fields).encode() for name, fields in cases.items()}
+    whole = json.loads(good["tiny-frozen-config.json"])
     changed = {
         "no-labels": {"id2label": {}},
         "label-twice": {"id2label": {"0": "a", "1": "a"}},
@@ -163,10 +190,7 @@ def json_text():
         "no-heads": {"num_attention_heads": 0},
         "decoder": {"is_decoder": True},
     }
-    hostile |= {name: json.dumps(config | fields).encode() for name, fields in changed.items()}
-    shards = ["/etc/passwd", "..", "a\\b", "a\0b", ""]
-    hostile |= {f"shard-{i}": json.dumps({"weight_map": {"t": name}}).encode() for i, name in enumerate(shards)}
-    return good, hostile
+    return good, {name: json.dumps(whole | fields).encode() for name, fields in changed.items()}
 
 
 def tokenizer_input(parts, text="film, B\u00e9ab [MASK] \u4e2d", pair="a <x> b", options=b"\x07\xff"):
@@ -253,6 +277,7 @@ TARGETS = {
     "pytorch_file": pytorch_file,
     "pickle": pickle_file,
     "json": json_text,
+    "config": config,
     "tokenizer": tokenizer,
     "encoding": encoding,
 }

@@ -26,12 +26,14 @@ def main() -> None:
     torch.manual_seed(20261124)
     config = BertConfig()  # whose defaults are BERT-base's
     state = dict(BertModel(config).state_dict())
+    transposed = {name: tensor.t().contiguous().t() if tensor.dim() == 2 else tensor for name, tensor in state.items()}
     half = {name: tensor.half() for name, tensor in state.items()}
     for name, tensors, save, file in [
         ("safetensors", state, save_safetensors, "model.safetensors"),
         ("safetensors-float16", half, save_safetensors, "model.safetensors"),
         ("zip", state, torch.save, "pytorch_model.bin"),
         ("legacy", state, save_legacy, "pytorch_model.bin"),
+        ("zip-transposed", transposed, torch.save, "pytorch_model.bin"),
     ]:
         folder = Path(sys.argv[1]) / name
         folder.mkdir(parents=True)

@@ -60,7 +60,7 @@ void check(std::span<const std::byte> bytes) {
     const auto find_storage = [&storages](const StorageId& id, const std::string& owner) {
       return storages.find(id, owner);
     };
-    checkpoint::read_state_dict(pickle, find_storage, file_name, bytes.size(), contents);
+    checkpoint::read_state_dict(pickle, find_storage, file_name, contents);
   });
   for (const checkpoint::Tensor& tensor : contents.tensors) {
     check_tensor(tensor);

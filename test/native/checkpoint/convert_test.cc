@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <limits>
 #include <list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "checkpoint/mapped_file.h"
 #include "checkpoint/test_files.h"
 
 namespace bertcnn::checkpoint {
@@ -107,6 +109,17 @@ TEST(CopyAsFloat32, RefusesIntegersByTheTensorsName) {
             "type is needed");
 }
 
+TEST(WriteCheckpoint, RefusesTensorsThatAreNotContiguous) {
+  const std::vector<float> stored(6);
+  const std::vector<Tensor> tensors = {
+      {"x", DType::float32, {2, 3}, std::as_bytes(std::span(stored)), nullptr, 0, {1, 2}}};
+  const TemporaryFolder folder;
+  EXPECT_TRUE(contains(error_of([&] { write_safetensors(folder / "file", tensors, {}); }),
+                       "ERR_INVALID_ARGUMENT: cannot write"));
+  EXPECT_TRUE(contains(error_of([&] { write_pytorch(folder / "file", tensors); }),
+                       "has 24 bytes that are not contiguous"));
+}
+
 TEST(ByteCount, KnowsWhatAShapeTakesAndNoticesOverflow) {
   const auto count = [](std::vector<int64_t> shape) { return byte_count(DType::float32, shape); };
   EXPECT_EQ(count({}), 4U);
@@ -145,6 +158,65 @@ TEST(CopyAsFloat32, ReadsAFileInPiecesAndReportsThatItWasCutShort) {
                 "ERR_IO: cannot read " + path + ": it was cut short meanwhile");
     }
   }
+}
+
+/// Element [i, j] of a transposed matrix of 700 rows and 900 columns is i + j / 1024.
+template <typename Stored>
+void expect_transposed(DType dtype, Stored (*store)(float)) {
+  constexpr int64_t rows = 700;
+  constexpr int64_t columns = 900;
+  std::vector<Stored> stored;
+  std::vector<float> expected(rows * columns);
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const Stored value = store(static_cast<float>(i) + static_cast<float>(j) / 1024);
+      stored.push_back(value);
+      const Tensor single{"x", dtype, {1}, std::as_bytes(std::span(&value, 1))};
+      copy_as_float32(single, &expected[static_cast<size_t>(i * columns + j)]);
+    }
+  }
+  const TemporaryFolder folder;
+  const std::string path = folder / "file";
+  write_bytes(path, {reinterpret_cast<const char*>(stored.data()), stored.size() * sizeof(Stored)});
+  const MappedFile file(path);
+  for (const auto& open_file : {file.open_file(), std::shared_ptr<const OpenFile>()}) {
+    const Tensor tensor{"x", dtype, {rows, columns}, file.bytes(), open_file, 0, {1, rows}};
+    std::vector<float> out(expected.size());
+    copy_as_float32(tensor, out.data());
+    EXPECT_EQ(out, expected) << name_of(dtype) << (open_file == nullptr ? " in memory" : "");
+    std::vector<float> again(expected.size());
+    const std::vector<Copy> copies = {{&tensor, again.data()}};
+    copy_as_float32(copies, 4);
+    EXPECT_EQ(again, expected);
+  }
+}
+
+TEST(CopyAsFloat32, PutsATransposedTensorInRowMajorOrder) {
+  expect_transposed<float>(DType::float32, [](float value) { return value; });
+  expect_transposed<double>(DType::float64, [](float value) { return double{value}; });
+  const auto upper_half = [](float value) {
+    return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
+  };
+  expect_transposed<uint16_t>(DType::bfloat16, upper_half);
+  expect_transposed<uint16_t>(DType::float16, upper_half);  // other numbers, but as good
+}
+
+TEST(CopyAsFloat32, ReadsElementsThatLieFarApart) {
+  constexpr int64_t step = 100'000;  // more than is read at once
+  std::vector<float> stored(7 * step + 1);
+  std::vector<float> expected;
+  for (int64_t i = 0; i <= 7; ++i) {
+    stored[static_cast<size_t>(i * step)] = static_cast<float>(i + 1);
+    expected.push_back(static_cast<float>(i + 1));
+  }
+  const TemporaryFolder folder;
+  const std::string path = folder / "file";
+  write_bytes(path, {reinterpret_cast<const char*>(stored.data()), stored.size() * sizeof(float)});
+  const MappedFile file(path);
+  const Tensor tensor{"x", DType::float32, {8}, file.bytes(), file.open_file(), 0, {step}};
+  std::vector<float> out(8);
+  copy_as_float32(tensor, out.data());
+  EXPECT_EQ(out, expected);
 }
 
 /// Large tensors of every floating-point type and many small ones; element i of each is i % 100.

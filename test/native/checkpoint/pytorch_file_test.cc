@@ -110,6 +110,24 @@ TEST(PytorchFile, MakesEveryLayoutContiguous) {
   EXPECT_EQ(tensor_of(checkpoint, "empty_view").shape, (std::vector<int64_t>{0, 4}));
 }
 
+TEST(PytorchFile, TensorsThatAreNotContiguousAreReadOnlyWhenTheyAreCopied) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "file";
+  for (const std::string name : {"layouts.pt", "legacy/layouts.pt"}) {
+    std::filesystem::copy_file(fixture(name), path,
+                               std::filesystem::copy_options::overwrite_existing);
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    // As another process may: a look at the map would now end this one.
+    std::filesystem::resize_file(path, 100);
+    for (const char* const tensor_name : {"transposed", "columns", "permuted", "half", "double"}) {
+      const Tensor& tensor = tensor_of(checkpoint, tensor_name);
+      std::vector<float> out(static_cast<size_t>(tensor.numel()));
+      EXPECT_EQ(error_of([&] { copy_as_float32(tensor, out.data()); }),
+                "ERR_IO: cannot read " + path + ": it was cut short meanwhile");
+    }
+  }
+}
+
 TEST(PytorchFile, TiedTensorsShareTheirBytes) {
   const Checkpoint checkpoint = Checkpoint::open(fixture("layouts.pt"));
   EXPECT_EQ(tensor_of(checkpoint, "tied").bytes.data(),
@@ -118,9 +136,10 @@ TEST(PytorchFile, TiedTensorsShareTheirBytes) {
 
 TEST(PytorchFile, RefusesExpandedTensors) {
   const std::string error = error_of_opening(fixture("expanded.pt"));
-  EXPECT_TRUE(contains(error,
-                       "tensor \"expanded\" of size [2, 1000] and stride [1, 0] repeats the "
-                       "2 elements of its storage"));
+  EXPECT_TRUE(
+      contains(error,
+               "tensor \"expanded\" of size [2, 1000] and stride [1, 0] repeats elements of "
+               "its storage"));
   EXPECT_TRUE(contains(error, ".contiguous()"));
 }
 
@@ -263,28 +282,28 @@ TEST(HostilePytorchFile, NegativeAndEndlessSizesAreRefused) {
   EXPECT_TRUE(contains(error_of_tensors({{.shape = ones, .stride = ones}}), "at most 64 numbers"));
 }
 
-TEST(HostilePytorchFile, ViewsThatWouldTakeMoreMemoryThanTheFileAreRefused) {
+TEST(HostilePytorchFile, ViewsThatRepeatElementsAreRefused) {
   constexpr int64_t million = 1'000'000;
-  EXPECT_TRUE(contains(error_of_tensors({{.shape = {million, million}, .stride = {0, 0}}}),
-                       "repeats the 6 elements of its storage"));
-  EXPECT_TRUE(contains(
-      error_of_tensors({{.shape = {INT64_MAX, INT64_MAX, INT64_MAX}, .stride = {0, 0, 0}}}),
-      "repeats the 6 elements of its storage"));
+  for (const HostileTensor& tensor :
+       std::vector<HostileTensor>{{.shape = {million, million}, .stride = {0, 0}},
+                                  {.shape = {INT64_MAX, INT64_MAX, INT64_MAX}, .stride = {0, 0, 0}},
+                                  {.shape = {2, 2}, .stride = {1, 1}}}) {
+    EXPECT_TRUE(contains(error_of_tensors({tensor}), "repeats elements of its storage"));
+  }
+}
+
+TEST(HostilePytorchFile, ManyViewsOfALargeStorageTakeNothing) {
   std::vector<HostileTensor> many;
   for (int i = 0; i < 20'000; ++i) {
-    many.push_back({.name = std::to_string(i), .shape = {3, 2}, .stride = {1, 3}});
+    many.push_back({.name = std::to_string(i),
+                    .elements = 1 << 18,
+                    .shape = {1 << 9, 1 << 9},
+                    .stride = {1, 1 << 9}});
   }
-  EXPECT_EQ(error_of_tensors(many), "") << "their pickle takes more than their copies";
-  // The same pickle, but with a storage that makes the copies large.
-  const std::string large(size_t{1} << 20, 'x');
-  for (HostileTensor& tensor : many) {
-    tensor.elements = 1 << 18;
-    tensor.shape = {1 << 9, 1 << 9};
-    tensor.stride = {1, 1 << 9};
-  }
-  EXPECT_TRUE(contains(error_of_bytes(archive_of(
-                           {{"archive/data.pkl", pickle_of(many)}, {"archive/data/0", large}})),
-                       "take more memory than the file"));
+  const std::string large(size_t{1} << 20, 'x');  // copies of all would be 20 GB
+  EXPECT_EQ(error_of_bytes(
+                archive_of({{"archive/data.pkl", pickle_of(many)}, {"archive/data/0", large}})),
+            "");
 }
 
 TEST(HostilePytorchFile, StridesOfSingleElementsDoNotMatter) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/strided.h"
 #include "error.h"
 
 namespace bertcnn::checkpoint {
@@ -100,12 +101,27 @@ inline ::testing::AssertionResult contains(const std::string& text, const std::s
   return ::testing::AssertionFailure() << "expected \"" << part << "\" in \"" << text << "\"";
 }
 
+/// The bytes of a tensor's elements in row-major order.
+inline std::vector<std::byte> row_major_bytes(const Tensor& tensor) {
+  if (tensor.stride.empty()) {
+    return {tensor.bytes.begin(), tensor.bytes.end()};
+  }
+  const auto size = static_cast<int64_t>(size_of(tensor.dtype));
+  std::vector<std::byte> bytes(static_cast<size_t>(tensor.numel() * size));
+  for_each_run(tensor.shape, tensor.stride, 1, 1, [&](const Run& run) {
+    pack(tensor.bytes.data() + run.from * size, run.from_step, run.count, static_cast<size_t>(size),
+         bytes.data() + run.to * size);
+  });
+  return bytes;
+}
+
 /// The elements of a tensor of any type, as doubles.
 inline std::vector<double> values_of(const Tensor& tensor) {
   const auto elements = [&]<typename Element>(Element) {
-    std::vector<Element> stored(tensor.bytes.size() / sizeof(Element));
+    const std::vector<std::byte> bytes = row_major_bytes(tensor);
+    std::vector<Element> stored(bytes.size() / sizeof(Element));
     if (!stored.empty()) {
-      std::memcpy(stored.data(), tensor.bytes.data(), tensor.bytes.size());
+      std::memcpy(stored.data(), bytes.data(), bytes.size());
     }
     return std::vector<double>(stored.begin(), stored.end());
   };
@@ -184,7 +200,7 @@ inline void expect_reads_or_refuses(std::string_view file) {
   try {
     const Checkpoint checkpoint = Checkpoint::read(std::as_bytes(std::span(file)), "damaged");
     for (const Tensor& tensor : checkpoint.tensors()) {
-      EXPECT_EQ(byte_count(tensor.dtype, tensor.shape), tensor.bytes.size());
+      EXPECT_EQ(byte_count(tensor.dtype, tensor.shape), row_major_bytes(tensor).size());
       const std::vector<std::byte> touched(tensor.bytes.begin(), tensor.bytes.end());
       EXPECT_EQ(touched.size(), tensor.bytes.size());
     }
