@@ -35,6 +35,7 @@ export async function runFuzzer({ program, seconds, corpus, findings, dictionary
     `-max_total_time=${seconds}`,
     `-max_len=${LONGEST_INPUT}`,
     `-timeout=${LONGEST_SECONDS}`,
+    `-report_slow_units=${LONGEST_SECONDS}`,
     `-rss_limit_mb=${MOST_MEGABYTES}`,
     `-artifact_prefix=${findings}${path.sep}`,
     `-dict=${dictionary}`,

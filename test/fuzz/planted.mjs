@@ -55,11 +55,18 @@ export const planted = [
     bad: "return static_cast<unsigned char>(text.data()[i]);",
   },
   {
-    target: "json",
-    what: "a config.json may have no filter sizes",
+    target: "config",
+    what: "there may be no filter sizes",
     file: "native/model/bert_cnn_config.cc",
     good: "if (sizes.empty() || std::any_of(",
     bad: "if (std::any_of(",
+  },
+  {
+    target: "config",
+    what: "the pad token may be behind the vocabulary",
+    file: "native/model/bert_config.cc",
+    good: "if (bert.pad_token_id >= bert.vocab_size) {",
+    bad: "if (bert.pad_token_id > INT32_MAX) {",
   },
   {
     target: "tokenizer",
