@@ -154,6 +154,21 @@ engine::Input convert(const Napi::Value& value, const std::string& name) {
 }
 
 template <>
+engine::Threads convert(const Napi::Value& value, const std::string& name) {
+  const Fields fields(value, name);
+  const auto workers = fields.get<int64_t>("workers");
+  const auto per_worker = fields.get<int64_t>("perWorker");
+  // Where the system has no room for them, OpenMP ends the process.
+  constexpr int64_t kMost = 1024;
+  if (workers < 1 || per_worker < 1 || workers > kMost || per_worker > kMost / workers) {
+    fail("ERR_INVALID_ARGUMENT", "Expected from 1 to ", kMost, " threads for ", name,
+         " but received ", workers, " workers with ", per_worker, " threads each");
+  }
+  return fields.get<bool>("adaptive") ? engine::Threads::automatic(workers)
+                                      : engine::Threads::several(workers, per_worker);
+}
+
+template <>
 engine::Labels convert(const Napi::Value& value, const std::string& name) {
   if (auto classes = copy_typed_array<int64_t, int32_t>(value, napi_int32_array)) {
     return *std::move(classes);

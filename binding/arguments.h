@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/requests.h"
+#include "engine/threads.h"
 #include "javascript.h"
 
 namespace bertcnn::binding {
@@ -41,6 +42,9 @@ std::vector<int64_t> convert(const Napi::Value& value, const std::string& name);
 /// An array of strings, or a token batch.
 template <>
 engine::Input convert(const Napi::Value& value, const std::string& name);
+/// `workers` and `perWorker`, from 1 to 1024 threads together, and `adaptive`.
+template <>
+engine::Threads convert(const Napi::Value& value, const std::string& name);
 /// An `Int32Array` of classes, or a `Float32Array`.
 template <>
 engine::Labels convert(const Napi::Value& value, const std::string& name);

@@ -33,11 +33,12 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   fields.read("freeze", load.freeze);
   fields.read("maxLength", load.max_length);
   fields.read("seed", load.seed);
-  fields.read("threads", load.threads);
   fields.read("device", load.device);
   fields.read("dtype", load.dtype);
   fields.read("maxBatchTokens", arguments.engine.max_batch_tokens);
   fields.read("maxQueueRows", arguments.engine.max_queue_rows);
+  arguments.engine.threads = fields.get<engine::Threads>("threads");
+  load.threads = arguments.engine.threads.lead;
   return arguments;
 }
 

@@ -31,6 +31,7 @@ import {
 import { readPath, readStateDictTarget } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { Tensor } from "./tensor.cjs";
+import { defaultThreads } from "./threads.cjs";
 import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
 
 /** What {@link BertCnn.predict} gives, row by row in the order of the input. */
@@ -182,13 +183,14 @@ export class BertCnn {
    * `ERR_ACCESS_DENIED` or `ERR_IO`; or the signal's reason
    */
   static async fromPretrained(source: string, options?: BertCnnOptions): Promise<BertCnn> {
-    const { revision, progress, signal, ...model } = shaped(options, "options", loadShape);
+    const shape = shaped(options, "options", loadShape);
+    const { revision, progress, signal, threads = defaultThreads(), ...model } = shape;
     checkLabelCount(model.labels, model.numLabels);
     throwIfAborted(signal);
     const directory = await readSource(source, "model", { revision, progress, signal });
     throwIfAborted(signal);
     try {
-      const loading = nativeModule().loadModel({ directory, ...model });
+      const loading = nativeModule().loadModel({ directory, threads, ...model });
       return new BertCnn(await whicheverFirst(loading.model, loading.cancel, { signal }));
     } catch (error) {
       throwIfAborted(signal);

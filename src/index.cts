@@ -31,6 +31,7 @@ export type {
 } from "./options.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
+export type { Threads, WorkerThreads } from "./threads.cjs";
 export {
   Tokenizer,
   type DecodeOptions,

@@ -14,6 +14,13 @@ export interface NativeTokenBatch {
 
 export type NativeInput = readonly string[] | NativeTokenBatch;
 
+/** `workers` threads that predict, with `perWorker` threads each; adaptive: or all of them on one batch. */
+export interface NativeThreads {
+  workers: number;
+  perWorker: number;
+  adaptive: boolean;
+}
+
 export interface NativeLoadOptions {
   directory: string;
   variant?: string;
@@ -28,7 +35,7 @@ export interface NativeLoadOptions {
   maxLength?: number;
   /** below 2^53 */
   seed?: number;
-  threads?: number;
+  threads: NativeThreads;
   device?: string;
   dtype?: string;
   maxBatchTokens?: number;

@@ -21,6 +21,7 @@ import {
 import { BertCnnError } from "./errors.cjs";
 import type { ProblemType } from "./labels.cjs";
 import type { ScoreFunction } from "./scores.cjs";
+import { threads, type Threads } from "./threads.cjs";
 
 /**
  * Which of the three models: `"frozen"` trains the head only (kernel sizes 3, 4, 5), `"fine-tune"` trains
@@ -104,8 +105,11 @@ export interface BertCnnOptions extends HubOptions {
   maxLength?: number | undefined;
   /** Of new weights and of dropout; from 0 to 2^53 - 1. Default: drawn by the system. */
   seed?: number | undefined;
-  /** Threads of one operation on the CPU. Default: one a core. */
-  threads?: number | undefined;
+  /**
+   * Threads on the CPU: a number for each operation, several workers, or `"auto"`. On CUDA a model always has
+   * one. Default: a number, that of the processors that the process may use.
+   */
+  threads?: Threads | undefined;
   /** Tokens that one batch may hold; a longer text is a batch of its own. Default 1024. */
   maxBatchTokens?: number | undefined;
   /** Rows that may wait; a call that would exceed it is refused with `ERR_QUEUE_FULL`. Default: any number. */
@@ -218,7 +222,7 @@ export const loadShape = {
   dtype: oneOf("float32", "bfloat16", "int8", "auto"),
   maxLength: positiveInteger,
   seed: naturalNumber,
-  threads: integerUpTo(1024),
+  threads,
   maxBatchTokens: positiveInteger,
   maxQueueRows: positiveInteger,
 };

@@ -6,13 +6,9 @@
 namespace bertcnn::engine {
 
 void Batcher::push(std::shared_ptr<PredictCall> call) {
-  PredictCall& added = *call;
-  Lane single;
-  single.push_back(std::move(call));
-  added.place = PredictCall::Place{&segments_.back().lanes, single.begin()};
-  Lane& lane = segments_.back().lanes[added.priority];
-  lane.splice(lane.end(), single);
-  rows_ += added.rows - added.next_row;
+  const int64_t rows = call->waiting_rows();
+  link(segments_.back(), std::move(call), false);
+  count_rows(segments_.back(), rows);
 }
 
 void Batcher::push(std::shared_ptr<BarrierCall> barrier) {
@@ -22,7 +18,12 @@ void Batcher::push(std::shared_ptr<BarrierCall> barrier) {
   rows_ += rows;
 }
 
-Batcher::Segment& Batcher::first() {
+void Batcher::count_rows(Segment& segment, int64_t rows) {
+  segment.rows += rows;
+  rows_ += rows;
+}
+
+Segment& Batcher::first() {
   while (segments_.size() > 1 && segments_.front().lanes.empty() && !segments_.front().barrier) {
     segments_.pop_front();
   }
@@ -34,37 +35,93 @@ bool Batcher::empty() {
   return segment.lanes.empty() && !segment.barrier;
 }
 
-std::shared_ptr<PredictCall> Batcher::next_prediction() {
+// ---- predictions
+
+std::optional<int64_t> Batcher::next_priority() {
   const Segment& segment = first();
-  return segment.lanes.empty() ? nullptr : segment.lanes.begin()->second.front();
+  if (segment.lanes.empty()) return std::nullopt;
+  return segment.lanes.begin()->first;
 }
 
-void Batcher::take_row(PredictCall& call) {
-  --rows_;
-  if (++call.next_row == call.rows) {
-    unlink(call);
-    return;
+std::shared_ptr<PredictCall> Batcher::next_call(int64_t priority) {
+  const Segment& segment = first();
+  const auto lane = segment.lanes.find(priority);
+  return lane == segment.lanes.end() ? nullptr : lane->second.front();
+}
+
+std::optional<TakenRow> Batcher::take_row(int64_t priority) {
+  std::shared_ptr<PredictCall> call = next_call(priority);
+  if (!call) return std::nullopt;
+  TakenRow taken{call, call->next_row, std::nullopt};
+  count_rows(*call->place->segment, -1);
+  if (call->returned.empty()) {
+    ++call->next_row;
+  } else {
+    taken.row = call->returned.back().row;
+    taken.tokens = std::move(call->returned.back().tokens);
+    call->returned.pop_back();
   }
-  Lane& lane = call.place->lanes->at(call.priority);
-  lane.splice(lane.end(), lane, call.place->at);
+  if (call->waiting_rows() == 0) {
+    unlink(*call);
+  } else {
+    Lane& lane = call->place->segment->lanes.at(priority);
+    lane.splice(lane.end(), lane, call->place->at);
+  }
+  return taken;
+}
+
+void Batcher::give_back(TakenRow row) {
+  PredictCall& call = *row.call;
+  call.returned.push_back({row.row, *std::move(row.tokens)});
+  if (!call.place) {
+    link(first(), std::move(row.call), true);
+  } else {
+    Lane& lane = call.place->segment->lanes.at(call.priority);
+    lane.splice(lane.begin(), lane, call.place->at);
+  }
+  count_rows(*call.place->segment, 1);
+}
+
+std::shared_ptr<PredictCall> Batcher::take_call(int64_t priority) {
+  std::shared_ptr<PredictCall> call = next_call(priority);
+  if (call) remove(*call);
+  return call;
 }
 
 void Batcher::remove(PredictCall& call) {
   if (!call.place) return;
-  rows_ -= call.rows - call.next_row;
+  count_rows(*call.place->segment, -call.waiting_rows());
   unlink(call);
+}
+
+void Batcher::link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front) {
+  PredictCall& linked = *call;
+  Lane single;
+  single.push_back(std::move(call));
+  linked.place = PredictCall::Place{&segment, single.begin()};
+  Lane& lane = segment.lanes[linked.priority];
+  lane.splice(in_front ? lane.begin() : lane.end(), single);
+  ++segment.calls;
 }
 
 void Batcher::unlink(PredictCall& call) {
   const PredictCall::Place place = *std::exchange(call.place, std::nullopt);
-  const auto lane = place.lanes->find(call.priority);
+  const auto lane = place.segment->lanes.find(call.priority);
+  --place.segment->calls;
   lane->second.erase(place.at);
-  if (lane->second.empty()) place.lanes->erase(lane);
+  if (lane->second.empty()) place.segment->lanes.erase(lane);
+}
+
+// ---- barriers
+
+bool Batcher::barrier_is_next() {
+  const Segment& segment = first();
+  return segment.lanes.empty() && segment.barrier;
 }
 
 std::shared_ptr<BarrierCall> Batcher::take_barrier() {
+  if (!barrier_is_next()) return nullptr;
   Segment& segment = first();
-  if (!segment.lanes.empty() || !segment.barrier) return nullptr;
   rows_ -= segment.barrier->rows;
   return std::exchange(segment.barrier, nullptr);
 }

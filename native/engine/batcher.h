@@ -3,11 +3,19 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/call.h"
 
 namespace bertcnn::engine {
+
+/// A row that a batch has taken.
+struct TakenRow {
+  std::shared_ptr<PredictCall> call;
+  int64_t row = 0;
+  std::optional<TokenRow> tokens;  // set where it was prepared before, and then returned
+};
 
 /// Everything that waits. The queue is a row of segments: predictions, then the barrier that ends
 /// them. Within a segment the highest priority goes first, and within a priority the calls give a
@@ -24,15 +32,25 @@ class Batcher {
   bool empty();
   /// Rows that wait: of predictions those that no batch has taken yet, and those of training steps.
   int64_t rows() const { return rows_; }
+  /// Rows, and calls, whose turn comes before the next barrier's.
+  int64_t rows_before_barrier() { return first().rows; }
+  int64_t calls_before_barrier() { return first().calls; }
 
-  /// The call whose row `next_row` is next. Null: a barrier is next, or nothing.
-  std::shared_ptr<PredictCall> next_prediction();
-  /// Counts the call's next row as taken; the call goes to the end of its lane, or leaves the queue
-  /// if that was its last row.
-  void take_row(PredictCall& call);
+  /// The priority that the next batch is taken from. Nothing: a barrier is next, or nothing.
+  std::optional<int64_t> next_priority();
+  /// Takes the next row of that priority; its call goes to the end of its lane, or leaves the queue
+  /// if that was its last row. Nothing: none waits.
+  std::optional<TakenRow> take_row(int64_t priority);
+  /// Puts a taken row, prepared, back to where it was: it is the next of its priority. Only before
+  /// a later barrier is taken.
+  void give_back(TakenRow row);
+  /// Takes a call with all its rows. Nothing: none of that priority waits.
+  std::shared_ptr<PredictCall> take_call(int64_t priority);
   /// Takes a call's remaining rows out of the queue.
   void remove(PredictCall& call);
 
+  /// Whether a barrier is next.
+  bool barrier_is_next();
   /// Takes the barrier whose turn it is. Null: predictions are next, or nothing.
   std::shared_ptr<BarrierCall> take_barrier();
   /// Takes a waiting barrier out of the queue. False: it doesn't wait here.
@@ -42,15 +60,14 @@ class Batcher {
   std::vector<std::shared_ptr<BarrierCall>> clear();
 
  private:
-  struct Segment {
-    Lanes lanes;                           // none of them empty
-    std::shared_ptr<BarrierCall> barrier;  // null: cancelled, or the segment is still open
-  };
-
   /// The first segment in which something waits, or the open one at the end.
   Segment& first();
+  /// The call of that priority whose turn it is.
+  std::shared_ptr<PredictCall> next_call(int64_t priority);
+  void link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front);
   /// Takes a call off its lane. The queue's reference may have been the last one.
-  static void unlink(PredictCall& call);
+  void unlink(PredictCall& call);
+  void count_rows(Segment& segment, int64_t rows);
 
   std::deque<Segment> segments_;  // the last one is open and has no barrier
   int64_t rows_ = 0;

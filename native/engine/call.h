@@ -6,8 +6,10 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "engine/compute.h"
 #include "engine/requests.h"
@@ -17,13 +19,21 @@ namespace bertcnn::engine {
 /// Names an open call for `Engine::cancel`; the caller chooses it.
 using CallId = int64_t;
 
+struct BarrierCall;
 struct PredictCall;
 /// The waiting predictions of one priority. The call at the front gives the next row.
 using Lane = std::list<std::shared_ptr<PredictCall>>;
-/// The lanes between two barriers, the highest priority first.
-using Lanes = std::map<int64_t, Lane, std::greater<>>;
 
-/// A prediction. Rows before `next_row` have been taken into a batch, the others wait.
+/// Predictions, and the barrier that ends them.
+struct Segment {
+  std::map<int64_t, Lane, std::greater<>> lanes;  // the highest priority first; none is empty
+  std::shared_ptr<BarrierCall> barrier;           // null: cancelled, or the segment is still open
+  int64_t rows = 0;                               // of the predictions that wait
+  int64_t calls = 0;
+};
+
+/// A prediction. Rows before `next_row` have been taken into batches; those and the ones in
+/// `returned` aside, all wait.
 struct PredictCall {
   CallId id = 0;
   Input input;
@@ -32,15 +42,27 @@ struct PredictCall {
 
   int64_t rows = 0;
   int64_t next_row = 0;
+  /// A row that was prepared, but was one too many for its batch.
+  struct Returned {
+    int64_t row = 0;
+    TokenRow tokens;
+  };
+  std::vector<Returned> returned;  // the next one last
   int64_t finished_rows = 0;
-  bool settled = false;          // the callback was called, or is about to be
-  std::optional<TokenRow> held;  // `next_row`, prepared, but one too many for the last batch
-  Prediction prediction;         // filled row by row; kept until no batch writes to it
+  bool settled = false;  // the callback was called, or is about to be
+
+  /// Room for the results, which several batches may fill at once, each its own rows. It is kept
+  /// until no batch writes to it.
+  Prediction prediction;
+  std::once_flag has_room;
+
   struct Place {
-    Lanes* lanes;
+    Segment* segment;
     Lane::iterator at;
   };
   std::optional<Place> place;  // in the queue, while rows wait
+
+  int64_t waiting_rows() const { return rows - next_row + static_cast<int64_t>(returned.size()); }
 };
 
 /// Work that nothing crosses: what was asked for before it ends before it starts, what is asked for

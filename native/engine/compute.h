@@ -22,7 +22,9 @@ struct RowOutput {
   float* probabilities;
 };
 
-/// The computation behind an engine. Every member is called on the engine's thread only.
+/// The computation behind an engine. The engine's lead thread makes it, calls every member and
+/// destroys it. Its workers call `use_threads`, `prepare`, `predict` and `predict_call`: these, and
+/// only these, run on several threads at once, and never beside anything else.
 class Compute {
  public:
   virtual ~Compute() = default;
@@ -33,6 +35,12 @@ class Compute {
   virtual bool has_probabilities() const = 0;
   /// Whether one call is one batch (`padding: "include"`), never merged with others, cut or split.
   virtual bool call_is_batch() const = 0;
+
+  /// How many threads may predict at once to some gain; 1 where the device takes turns anyway.
+  virtual int64_t most_workers() const = 0;
+  /// Called once on each worker, before anything else: its operations may use `threads` threads.
+  /// The lead's number is set where the Compute is made.
+  virtual void use_threads(int64_t threads) = 0;
 
   /// Turns row `row` of `input` into tokens. Throws Error for ids out of range and the like.
   virtual TokenRow prepare(const Input& input, int64_t row) = 0;

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -292,6 +293,15 @@ bool ModelCompute::has_probabilities() const {
 
 bool ModelCompute::call_is_batch() const {
   return state_->model.config().padding == model::Padding::include;
+}
+
+int64_t ModelCompute::most_workers() const {
+  // A card computes one batch after another, whoever asks.
+  return state_->model.device().is_cpu() ? std::numeric_limits<int64_t>::max() : 1;
+}
+
+void ModelCompute::use_threads(int64_t threads) {
+  model::use_threads(threads);
 }
 
 // ---- rows

@@ -27,7 +27,7 @@ struct LoadOptions {
   std::optional<std::string> freeze;   // encoder | none
   std::optional<int64_t> max_length;
   std::optional<uint64_t> seed;    // of new weights and of dropout; unset: drawn from the system
-  std::optional<int64_t> threads;  // of one operation; unset: one a core
+  std::optional<int64_t> threads;  // of one operation on the lead; unset: one a core
   std::string device = "auto";     // auto | cpu | cuda | cuda:N
   std::string dtype = "float32";
 };
@@ -66,6 +66,8 @@ class ModelCompute final : public Compute {
   int64_t labels() const override;
   bool has_probabilities() const override;
   bool call_is_batch() const override;
+  int64_t most_workers() const override;
+  void use_threads(int64_t threads) override;
   TokenRow prepare(const Input& input, int64_t row) override;
   void predict(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,
                const CancelCheck& cancelled) override;

@@ -4,7 +4,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/ops/ones.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -92,9 +91,11 @@ void use_threads(int64_t threads) {
     fail("ERR_INVALID_ARGUMENT", "Expected an integer from 1 to ", kMostThreads,
          " for threads but received ", threads, ".");
   }
-  // libtorch sets a thread's number from a process-wide default when the thread first runs
-  // something in parallel. Let that happen now, so that it does not undo what is set here.
-  at::ones({1 << 18}).add_(1);
+  // libtorch sets a thread's number from a process-wide default when the thread first asks for it.
+  // Let that happen now, so that it does not undo what is set here: in libtorch, and in our own
+  // copy of what its headers define.
+  at::get_num_threads();
+  at::internal::lazy_init_num_threads();
   const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(static_cast<int>(threads == 0 ? cores : threads));
 }

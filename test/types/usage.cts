@@ -45,6 +45,7 @@ export async function loading(signal: AbortSignal, maybe: number | undefined): P
     freeze: "none",
     dtype: "float32",
     seed: maybe,
+    threads: { workers: 2, perWorker: maybe },
     revision: "main",
     progress: ({ file, loaded, total }) => {
       exactly<string>()(file);
@@ -62,6 +63,10 @@ export async function loading(signal: AbortSignal, maybe: number | undefined): P
   await BertCnn.fromPretrained("dir", { varient: "frozen" });
   // @ts-expect-error -- no such variant
   await BertCnn.fromPretrained("dir", { variant: "thawed" });
+  await BertCnn.fromPretrained("dir", { threads: "auto" });
+  await BertCnn.fromPretrained("dir", { threads: 2 });
+  // @ts-expect-error -- no such threads
+  await BertCnn.fromPretrained("dir", { threads: "all" });
   // @ts-expect-error -- no such device
   await BertCnn.fromPretrained("dir", { device: "gpu" });
   // @ts-expect-error -- the constructor is private

@@ -38,9 +38,11 @@ describe("fromPretrained", () => {
       filterSizes: [3],
       seed: 0,
       device: "cuda:1",
+      threads: { workers: 2 },
     });
     expect(native.loadOptions).toEqual({
       directory,
+      threads: { workers: 2, perWorker: 1, adaptive: false },
       variant: "fine-tune",
       filterSizes: [3],
       seed: 0,

@@ -26,19 +26,28 @@ std::shared_ptr<BarrierCall> barrier(int64_t rows = 0) {
 /// Takes all rows up to the next barrier, as "call:row call:row".
 std::string take_rows(Batcher& batcher) {
   std::string order;
-  while (const auto call = batcher.next_prediction()) {
+  while (const auto priority = batcher.next_priority()) {
+    const auto taken = batcher.take_row(*priority);
     if (!order.empty()) order += ' ';
-    order.append(std::to_string(call->id)).append(":").append(std::to_string(call->next_row));
-    batcher.take_row(*call);
+    order.append(std::to_string(taken->call->id)).append(":").append(std::to_string(taken->row));
   }
   return order;
+}
+
+/// Takes one row of priority 0, prepared.
+TakenRow take_row(Batcher& batcher) {
+  TakenRow taken = *batcher.take_row(0);
+  taken.tokens.emplace();
+  return taken;
 }
 
 TEST(Batcher, IsEmptyAtFirst) {
   Batcher batcher;
   EXPECT_TRUE(batcher.empty());
   EXPECT_EQ(batcher.rows(), 0);
-  EXPECT_EQ(batcher.next_prediction(), nullptr);
+  EXPECT_EQ(batcher.next_priority(), std::nullopt);
+  EXPECT_FALSE(batcher.take_row(0));
+  EXPECT_EQ(batcher.take_call(0), nullptr);
   EXPECT_EQ(batcher.take_barrier(), nullptr);
 }
 
@@ -53,11 +62,66 @@ TEST(Batcher, CallsGiveARowEachInTurn) {
 
 TEST(Batcher, ACallThatComesLaterTakesItsTurnBehindThoseThatWait) {
   Batcher batcher;
-  const auto large = prediction(1, 3);
-  batcher.push(large);
-  batcher.take_row(*large);
+  batcher.push(prediction(1, 3));
+  batcher.take_row(0);
   batcher.push(prediction(2, 1));
   EXPECT_EQ(take_rows(batcher), "1:1 2:0 1:2");
+}
+
+TEST(Batcher, ARowThatIsGivenBackIsNextAgain) {
+  Batcher batcher;
+  batcher.push(prediction(1, 2));
+  batcher.push(prediction(2, 1));
+  TakenRow first = take_row(batcher);
+  TakenRow last = take_row(batcher);  // the only one of its call, which leaves the queue
+  batcher.give_back(std::move(last));
+  batcher.give_back(std::move(first));
+  EXPECT_EQ(batcher.rows(), 3);
+  const auto again = batcher.take_row(0);
+  EXPECT_EQ(again->call->id, 1);
+  EXPECT_EQ(again->row, 0);
+  EXPECT_TRUE(again->tokens);
+  EXPECT_EQ(take_rows(batcher), "2:0 1:1");
+}
+
+TEST(Batcher, ManyRowsGivenBackInReverseAreAsIfNeverTaken) {
+  Batcher batcher;
+  batcher.push(prediction(1, 3));
+  batcher.push(prediction(2, 1));
+  batcher.push(prediction(3, 2));
+  std::vector<TakenRow> taken;
+  for (int i = 0; i < 5; ++i) taken.push_back(take_row(batcher));
+  batcher.push(prediction(4, 1));
+  while (!taken.empty()) {
+    batcher.give_back(std::move(taken.back()));
+    taken.pop_back();
+  }
+  EXPECT_EQ(take_rows(batcher), "1:0 2:0 3:0 4:0 1:1 3:1 1:2");
+}
+
+TEST(Batcher, ARowIsGivenBackToTheFrontOfWhatWaitsWhereItsBarrierIsGone) {
+  Batcher batcher;
+  const auto removed = barrier();
+  batcher.push(prediction(1, 1));
+  batcher.push(removed);
+  batcher.push(prediction(2, 1));
+  TakenRow row = take_row(batcher);
+  batcher.remove(*removed);
+  EXPECT_EQ(batcher.rows_before_barrier(), 1);
+  batcher.give_back(std::move(row));
+  EXPECT_EQ(batcher.rows_before_barrier(), 2);
+  EXPECT_EQ(take_rows(batcher), "1:0 2:0");
+}
+
+TEST(Batcher, TakesAWholeCall) {
+  Batcher batcher;
+  const auto call = prediction(1, 3);
+  batcher.push(call);
+  batcher.push(prediction(2, 1));
+  EXPECT_EQ(batcher.calls_before_barrier(), 2);
+  EXPECT_EQ(batcher.take_call(0), call);
+  EXPECT_EQ(batcher.calls_before_barrier(), 1);
+  EXPECT_EQ(batcher.rows(), 1);
 }
 
 TEST(Batcher, HigherPrioritiesGoFirst) {
@@ -116,7 +180,7 @@ TEST(Batcher, ARemovedCallLeavesTheTurnToOthers) {
   const auto removed = prediction(1, 3);
   batcher.push(removed);
   batcher.push(prediction(2, 2));
-  batcher.take_row(*removed);
+  batcher.take_row(0);
   batcher.remove(*removed);
   batcher.remove(*removed);
   EXPECT_EQ(batcher.rows(), 2);
@@ -129,8 +193,11 @@ TEST(Batcher, CountsTheRowsThatWait) {
   batcher.push(call);
   batcher.push(barrier(5));
   EXPECT_EQ(batcher.rows(), 8);
-  batcher.take_row(*call);
+  EXPECT_EQ(batcher.rows_before_barrier(), 3);
+  EXPECT_EQ(batcher.calls_before_barrier(), 1);
+  batcher.take_row(0);
   EXPECT_EQ(batcher.rows(), 7);
+  EXPECT_EQ(batcher.rows_before_barrier(), 2);
   take_rows(batcher);
   EXPECT_EQ(batcher.rows(), 5);
   batcher.take_barrier();

@@ -36,6 +36,8 @@ class Script {
   // Set before the engine starts.
   bool call_is_batch = false;
   bool probabilities = true;
+  int64_t most_workers = 1000;
+  std::function<void(int64_t threads)> on_use_threads;
   std::function<void(const std::vector<std::string>& texts, const CancelCheck&)> on_predict;
   std::function<void(const TrainRequest&, const CancelCheck&)> on_train;
   std::function<void()> on_destroy;
@@ -66,6 +68,10 @@ class FakeCompute final : public Compute {
   int64_t labels() const override { return 2; }
   bool has_probabilities() const override { return script_->probabilities; }
   bool call_is_batch() const override { return script_->call_is_batch; }
+  int64_t most_workers() const override { return script_->most_workers; }
+  void use_threads(int64_t threads) override {
+    if (script_->on_use_threads) script_->on_use_threads(threads);
+  }
 
   TokenRow prepare(const Input& input, int64_t row) override {
     const std::string& text = std::get<0>(input).at(static_cast<size_t>(row));

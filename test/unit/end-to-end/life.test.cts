@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { BertCnn } from "../../../src/index.cjs";
+import { BertCnn, type Threads } from "../../../src/index.cjs";
 import { expectClose, fixture, load, texts } from "../support/models.cjs";
 import { expectError, reasonOf } from "../support/rejection.cjs";
 
@@ -20,6 +20,27 @@ describe("concurrent calls", () => {
       expectClose(logits.data, together.logits.data.slice(3 * i, 3 * i + 3));
     }
   });
+
+  it.each<Threads>([{ workers: 3 }, { workers: 2, perWorker: 2 }, "auto"])(
+    "get the same numbers with threads %j",
+    async (threads) => {
+      const [one, several] = await Promise.all([
+        load("tiny-frozen"),
+        load("tiny-frozen", { threads, maxBatchTokens: 64 }),
+      ]);
+      const rows = texts(60);
+      const [expected, together, alone] = await Promise.all([
+        one.predict(rows),
+        several.predict(rows),
+        Promise.all(rows.map((text) => several.predict(text))),
+      ]);
+      expectClose(together.logits.data, expected.logits.data);
+      expectClose(
+        alone.flatMap(({ logits }) => [...logits.data]),
+        expected.logits.data,
+      );
+    },
+  );
 
   it("of several models do not disturb each other", async () => {
     const models = await Promise.all([
