@@ -24,6 +24,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("libtorchVersion", libtorch_version());
   exports.Set("builtWithLibtorch", BERTCNN_LIBTORCH_VERSION);
   exports.Set("loadModel", Napi::Function::New<checked<ModelObject::load>>(env, "loadModel"));
+  exports.Set("openShared",
+              Napi::Function::New<checked<ModelObject::open_shared>>(env, "openShared"));
   exports.Set("loadTokenizer",
               Napi::Function::New<checked<TokenizerObject::load>>(env, "loadTokenizer"));
   return exports;

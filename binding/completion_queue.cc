@@ -43,9 +43,12 @@ void CompletionQueue::deliver(Napi::Env env, Napi::Function, CompletionQueue*,
   }
 }
 
-PendingPromise::PendingPromise(Napi::Env env, CompletionQueue& queue, std::function<void()> arrived)
-    : queue_(&queue), arrived_(std::move(arrived)), deferred_(Napi::Promise::Deferred::New(env)) {
-  queue.expect(env);
+PendingPromise::PendingPromise(Napi::Env env, std::shared_ptr<CompletionQueue> queue,
+                               std::function<void()> arrived)
+    : queue_(std::move(queue)),
+      arrived_(std::move(arrived)),
+      deferred_(Napi::Promise::Deferred::New(env)) {
+  queue_->expect(env);
 }
 
 void PendingPromise::settle(const engine::Failure& failure, ToValue to_value) const {

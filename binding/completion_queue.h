@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 #include "engine/failure.h"
@@ -47,7 +48,7 @@ class PendingPromise {
 
   /// JavaScript thread. `arrived` is called there before the promise is settled.
   PendingPromise(
-      Napi::Env env, CompletionQueue& queue, std::function<void()> arrived = [] {});
+      Napi::Env env, std::shared_ptr<CompletionQueue> queue, std::function<void()> arrived = [] {});
   /// Calls `start`, which begins the work that settles the promise. Where that throws, the promise
   /// is rejected with the error: nothing else would settle it.
   template <typename Start>
@@ -65,7 +66,7 @@ class PendingPromise {
   void settle(const engine::Failure& failure, ToValue to_value) const;
 
  private:
-  CompletionQueue* queue_;
+  std::shared_ptr<CompletionQueue> queue_;  // may outlive its environment, and then drops all
   std::function<void()> arrived_;
   Napi::Promise::Deferred deferred_;
 };

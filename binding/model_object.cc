@@ -1,10 +1,13 @@
 #include "model_object.h"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "arguments.h"
+#include "engine/shared_engines.h"
 #include "errors.h"
 #include "results.h"
 #include "training/options.h"
@@ -12,10 +15,24 @@
 namespace bertcnn::binding {
 namespace {
 
+constexpr double kMostMilliseconds = 2147483648;  // what a timer of JavaScript can hold
+
 struct LoadArguments {
   engine::LoadOptions load;
   engine::EngineOptions engine;
 };
+
+void read_milliseconds(const Fields& fields, const char* field, engine::Duration& target) {
+  std::optional<double> milliseconds;
+  fields.read(field, milliseconds);
+  if (!milliseconds) return;
+  if (!(*milliseconds >= 0 && *milliseconds < kMostMilliseconds)) {
+    fail("ERR_INVALID_ARGUMENT", "Expected milliseconds from 0 to below 2^31 for options.", field,
+         " but received ", *milliseconds);
+  }
+  target = std::chrono::duration_cast<engine::Duration>(
+      std::chrono::duration<double, std::milli>(*milliseconds));
+}
 
 LoadArguments read_load_arguments(const Napi::Value& value) {
   LoadArguments arguments;
@@ -37,6 +54,8 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   fields.read("dtype", load.dtype);
   fields.read("maxBatchTokens", arguments.engine.max_batch_tokens);
   fields.read("maxQueueRows", arguments.engine.max_queue_rows);
+  read_milliseconds(fields, "maxQueueDelay", arguments.engine.max_queue_delay);
+  read_milliseconds(fields, "maxPriorityAge", arguments.engine.max_priority_age);
   arguments.engine.threads = fields.get<engine::Threads>("threads");
   load.threads = arguments.engine.threads.lead;
   return arguments;
@@ -89,6 +108,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
                    InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
+                   InstanceMethod<&Self::checked<&Self::warm_up>>("warmUp"),
+                   InstanceMethod<&Self::checked<&Self::share>>("share"),
                    InstanceMethod<&Self::checked<&Self::cancel>>("cancel"),
                    InstanceMethod<&Self::checked<&Self::stats>>("stats"),
                    InstanceMethod<&Self::checked<&Self::dispose>>("dispose")});
@@ -102,7 +123,7 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   const std::shared_ptr<ModuleData> module = ModuleData::of(env);
   // Both are filled before they are read: by the engine's thread before `started`, and here.
   auto model_info = std::make_shared<engine::ModelInfo>();
-  auto engine = std::make_shared<std::weak_ptr<engine::Engine>>();
+  auto client = std::make_shared<std::weak_ptr<EngineClient>>();
 
   const PendingPromise pending(env, module->completions);
   auto factory = [load = std::move(arguments.load),
@@ -111,25 +132,32 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
     *model_info = compute->info();
     return compute;
   };
-  // On the engine's thread. The module outlives its engines.
-  auto started = [pending, model_info, engine,
+  // On the engine's thread. The module outlives an engine that is loading.
+  auto started = [pending, model_info, client,
                   module = module.get()](const engine::Failure& failure) {
     if (failure) {
-      module->completions.post([module, engine](Napi::Env) { module->remove_engine(*engine); });
+      module->completions->post([module, client](Napi::Env) { module->remove_client(*client); });
     }
-    pending.settle(failure, [model_info, engine](Napi::Env env) {
-      return create(env, {*engine, std::move(*model_info)});
+    pending.settle(failure, [model_info, client](Napi::Env env) {
+      return create(env, {*client, model_info, true});
     });
   };
   const Napi::Promise model = pending.after([&] {
-    *engine = module->add_engine(arguments.engine, std::move(factory), std::move(started));
+    *client = module->add_engine(arguments.engine, std::move(factory), std::move(started));
   });
   auto loading = Napi::Object::New(env);
   loading.Set("model", model);
-  loading.Set("cancel", Napi::Function::New(env, [engine](const Napi::CallbackInfo&) {
-                if (const auto locked = engine->lock()) locked->dispose();
+  loading.Set("cancel", Napi::Function::New(env, [client](const Napi::CallbackInfo&) {
+                if (const auto locked = client->lock()) locked->engine->detach(locked->id);
               }));
   return loading;
+}
+
+Napi::Value ModelObject::open_shared(const Napi::CallbackInfo& info) {
+  const engine::SharedEngine shared = engine::open_shared(convert<std::string>(info[0], "token"));
+  auto client = std::make_shared<EngineClient>(shared.engine, shared.client);
+  return create(info.Env(),
+                {ModuleData::of(info.Env())->add_client(std::move(client)), shared.info, false});
 }
 
 Napi::Value ModelObject::create(Napi::Env env, Parts parts) {
@@ -139,32 +167,32 @@ Napi::Value ModelObject::create(Napi::Env env, Parts parts) {
 ModelObject::ModelObject(const Napi::CallbackInfo& info)
     : ObjectWrap(info), module_(ModuleData::of(info.Env())) {
   const Parts& parts = *info[0].As<Napi::External<Parts>>().Data();
-  engine_ = parts.engine;
-  has_probabilities_ = parts.info.problem_type != "regression";
-  count_weights(info.Env(), parts.info.parameter_count);
+  client_ = parts.client;
+  info_ = parts.info;
+  if (parts.owns_weights) count_weights(info.Env(), info_->parameter_count);
   info.This().As<Napi::Object>().DefineProperty(
-      Napi::PropertyDescriptor::Value("info", to_js(info.Env(), parts.info), napi_enumerable));
+      Napi::PropertyDescriptor::Value("info", to_js(info.Env(), *info_), napi_enumerable));
 }
 
 ModelObject::~ModelObject() {
   count_weights(Env(), 0);
-  module_->retire_engine(engine_);
+  module_->retire_client(client_);
 }
 
 Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const PendingPromise pending = start_call(env);
-  const std::weak_ptr<engine::Engine> engine = std::exchange(engine_, {});
+  const std::weak_ptr<EngineClient> client = std::exchange(client_, {});
   count_weights(env, 0);
   return pending.after([&] {
-    const std::shared_ptr<engine::Engine> locked = engine.lock();
+    const std::shared_ptr<EngineClient> locked = client.lock();
     if (!locked) {
       pending.settle(nullptr, undefined);
       return;
     }
-    locked->dispose([pending, engine, module = module_.get()] {
-      pending.settle(nullptr, [module, engine](Napi::Env env) {
-        module->remove_engine(engine);
+    locked->engine->detach(locked->id, [pending, client, module = module_.get()] {
+      pending.settle(nullptr, [module, client](Napi::Env env) {
+        module->remove_client(client);
         return env.Undefined();
       });
     });
@@ -179,10 +207,10 @@ void ModelObject::count_weights(Napi::Env env, int64_t parameters) {
 
 // ---- calls
 
-std::shared_ptr<engine::Engine> ModelObject::engine() const {
-  std::shared_ptr<engine::Engine> engine = engine_.lock();
-  if (!engine) fail("ERR_DISPOSED", "The model is disposed: load it again to use it");
-  return engine;
+std::shared_ptr<EngineClient> ModelObject::client() const {
+  std::shared_ptr<EngineClient> client = client_.lock();
+  if (!client) fail("ERR_DISPOSED", "The model is disposed: load it again to use it");
+  return client;
 }
 
 PendingPromise ModelObject::start_call(Napi::Env env) {
@@ -194,28 +222,32 @@ Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
   const auto id = convert<int64_t>(info[0], "id");
   auto input = convert<engine::Input>(info[1], "input");
   const int64_t priority = read_priority(info[2]);
-  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const std::shared_ptr<EngineClient> client = this->client();
   const PendingPromise pending = start_call(info.Env());
-  auto done = [pending, has_probabilities = has_probabilities_](const engine::Failure& failure,
-                                                                engine::Prediction&& prediction) {
+  auto done = [pending, has_probabilities = info_->problem_type != "regression"](
+                  const engine::Failure& failure, engine::Prediction&& prediction) {
     auto result = std::make_shared<engine::Prediction>(std::move(prediction));
     pending.settle(failure, [result, has_probabilities](Napi::Env env) {
       return to_js(env, *result, has_probabilities);
     });
   };
-  return pending.after([&] { engine->predict(id, std::move(input), priority, std::move(done)); });
+  return pending.after([&] {
+    client->engine->predict({id, client->id}, std::move(input), priority, std::move(done));
+  });
 }
 
 Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
   const auto id = convert<int64_t>(info[0], "id");
   engine::TrainRequest request = read_train_request(info[1]);
-  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const std::shared_ptr<EngineClient> client = this->client();
   const PendingPromise pending = start_call(info.Env());
   auto done = [pending](const engine::Failure& failure, engine::StepResult&& step) {
     auto result = std::make_shared<engine::StepResult>(std::move(step));
     pending.settle(failure, [result](Napi::Env env) { return to_js(env, *result); });
   };
-  return pending.after([&] { engine->train(id, std::move(request), std::move(done)); });
+  return pending.after([&] {
+    client->engine->train({id, client->id}, std::move(request), std::move(done));
+  });
 }
 
 Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
@@ -254,27 +286,44 @@ Napi::Value ModelObject::save_state_dict(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                              PendingPromise::ToValue to_value) {
-  const std::shared_ptr<engine::Engine> engine = this->engine();
+  const std::shared_ptr<EngineClient> client = this->client();
   const PendingPromise pending = start_call(env);
   return pending.after([&] {
-    engine->run(
+    client->engine->run(
         [task = std::move(task)](engine::Compute& compute) {
           task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
         },
         [pending, to_value = std::move(to_value)](const engine::Failure& failure) {
           pending.settle(failure, to_value);
-        });
+        },
+        client->id);
   });
+}
+
+Napi::Value ModelObject::warm_up(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<EngineClient> client = this->client();
+  const PendingPromise pending = start_call(info.Env());
+  return pending.after([&] {
+    client->engine->warm_up(
+        [pending](const engine::Failure& failure) { pending.settle(failure, undefined); },
+        client->id);
+  });
+}
+
+Napi::Value ModelObject::share(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), engine::share(client()->engine, info_));
 }
 
 Napi::Value ModelObject::cancel(const Napi::CallbackInfo& info) {
   const auto id = convert<int64_t>(info[0], "id");
-  const std::shared_ptr<engine::Engine> engine = engine_.lock();
-  return Napi::Boolean::New(info.Env(), engine && engine->cancel(id));
+  const bool timed_out = convert<bool>(info[1], "timedOut");
+  const std::shared_ptr<EngineClient> client = client_.lock();
+  return Napi::Boolean::New(info.Env(),
+                            client && client->engine->cancel({id, client->id}, timed_out));
 }
 
 Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
-  return to_js(info.Env(), engine()->stats());
+  return to_js(info.Env(), client()->engine->stats());
 }
 
 }  // namespace bertcnn::binding

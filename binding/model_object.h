@@ -1,4 +1,4 @@
-// `NativeModel` of src/native.cts: one loaded model with its engine.
+// `NativeModel` of src/native.cts: one handle of a loaded model.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,15 @@
 namespace bertcnn::binding {
 
 /// Calls keep the object alive until they are settled. An object that is collected without having
-/// been disposed retires its engine: nobody waits for that, least of all the collector.
+/// been disposed retires its client of the engine: nobody waits for that, least of all the
+/// collector.
 class ModelObject final : public Napi::ObjectWrap<ModelObject> {
  public:
   static Napi::Function define(Napi::Env env);
   /// `loadModel(options)`: the promise of a model, and what cancels it.
   static Napi::Value load(const Napi::CallbackInfo& info);
+  /// `openShared(token)`: another handle of a model that is open.
+  static Napi::Value open_shared(const Napi::CallbackInfo& info);
 
   explicit ModelObject(const Napi::CallbackInfo& info);
   ~ModelObject() override;
@@ -27,8 +30,9 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
  private:
   /// What the constructor makes a model of.
   struct Parts {
-    std::weak_ptr<engine::Engine> engine;
-    engine::ModelInfo info;
+    std::weak_ptr<EngineClient> client;
+    std::shared_ptr<const engine::ModelInfo> info;
+    bool owns_weights;  // whether the garbage collector is told of them through this handle
   };
   static Napi::Value create(Napi::Env env, Parts parts);
 
@@ -42,19 +46,21 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
   Napi::Value save_state_dict(const Napi::CallbackInfo& info);
+  Napi::Value warm_up(const Napi::CallbackInfo& info);
+  Napi::Value share(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<engine::Engine> engine() const;
+  std::shared_ptr<EngineClient> client() const;
   PendingPromise start_call(Napi::Env env);
   Napi::Value run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                   PendingPromise::ToValue to_value);
   void count_weights(Napi::Env env, int64_t parameters);
 
   std::shared_ptr<ModuleData> module_;
-  std::weak_ptr<engine::Engine> engine_;  // owned by `module_`; gone once disposed
-  bool has_probabilities_ = false;
+  std::weak_ptr<EngineClient> client_;  // owned by `module_`; gone once disposed
+  std::shared_ptr<const engine::ModelInfo> info_;
   int64_t weight_bytes_ = 0;  // as the garbage collector knows it
 };
 

@@ -67,7 +67,7 @@ std::shared_ptr<ModuleData> ModuleData::of(Napi::Env env) {
   return *env.GetInstanceData<std::shared_ptr<ModuleData>>();
 }
 
-ModuleData::ModuleData(Napi::Env env) : completions(env) {
+ModuleData::ModuleData(Napi::Env env) : completions(std::make_shared<CompletionQueue>(env)) {
   LiveModules::instance().add(this);
 }
 
@@ -85,34 +85,44 @@ void ModuleData::listen_for_exit(Napi::Env env) {
   once.As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), listener});
 }
 
-std::weak_ptr<engine::Engine> ModuleData::add_engine(const engine::EngineOptions& options,
-                                                     engine::Engine::Factory factory,
-                                                     std::function<void(engine::Failure)> started) {
-  if (shut_down_) fail("ERR_DISPOSED", "The process is ending: no model can be loaded any more");
+std::weak_ptr<EngineClient> ModuleData::add_engine(const engine::EngineOptions& options,
+                                                   engine::Engine::Factory factory,
+                                                   std::function<void(engine::Failure)> started) {
+  refuse_when_ending();
   auto engine = std::make_shared<engine::Engine>(options, std::move(factory), std::move(started));
-  engines_.insert(engine);
-  return engine;
+  return add_client(std::make_shared<EngineClient>(std::move(engine), 0));
 }
 
-void ModuleData::remove_engine(const std::weak_ptr<engine::Engine>& engine) {
-  engines_.erase(engine.lock());
+std::weak_ptr<EngineClient> ModuleData::add_client(std::shared_ptr<EngineClient> client) {
+  refuse_when_ending();
+  return *clients_.insert(std::move(client)).first;
 }
 
-void ModuleData::retire_engine(const std::weak_ptr<engine::Engine>& engine) {
-  const std::shared_ptr<engine::Engine> locked = engine.lock();
+void ModuleData::refuse_when_ending() const {
+  if (shut_down_) fail("ERR_DISPOSED", "The process is ending: no model can be loaded any more");
+}
+
+void ModuleData::remove_client(const std::weak_ptr<EngineClient>& client) {
+  clients_.erase(client.lock());
+}
+
+void ModuleData::retire_client(const std::weak_ptr<EngineClient>& client) {
+  const std::shared_ptr<EngineClient> locked = client.lock();
   if (!locked) return;  // the environment has ended already
-  locked->dispose(
-      [this, engine] { completions.post([this, engine](Napi::Env) { remove_engine(engine); }); });
+  // Perhaps on an engine's thread, when the environment has ended: then this module is gone.
+  locked->engine->detach(locked->id, [this, completions = completions, client] {
+    completions->post([this, client](Napi::Env) { remove_client(client); });
+  });
 }
 
 void ModuleData::shut_down() {
   shut_down_ = true;
-  completions.close();
-  for (const std::shared_ptr<engine::Engine>& engine : engines_) {
-    engine->dispose();  // all are asked before any is awaited
+  completions->close();
+  for (const std::shared_ptr<EngineClient>& client : clients_) {
+    client->engine->detach(client->id);  // all are asked before any is awaited
   }
   background.stop();
-  engines_.clear();
+  clients_.clear();
 }
 
 }  // namespace bertcnn::binding

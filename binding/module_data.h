@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_set>
+#include <utility>
 
 #include "background.h"
 #include "completion_queue.h"
@@ -12,9 +13,23 @@
 
 namespace bertcnn::binding {
 
-/// Owns the environment's engines, its way back to JavaScript and its classes. Members are called
-/// on the JavaScript thread only, save for `completions.post`. No other state is kept anywhere in
-/// the addon, but for the list of live environments that process exit needs.
+/// A share in an engine. The engine ends with its last client; whoever lets go of it last waits for
+/// its threads.
+struct EngineClient {
+  EngineClient(std::shared_ptr<engine::Engine> of, engine::ClientId client)
+      : engine(std::move(of)), id(client) {}
+  ~EngineClient() { engine->detach(id); }
+  EngineClient(const EngineClient&) = delete;
+  EngineClient& operator=(const EngineClient&) = delete;
+
+  const std::shared_ptr<engine::Engine> engine;
+  const engine::ClientId id;
+};
+
+/// Owns the environment's shares in engines, its way back to JavaScript and its classes. Members
+/// are called on the JavaScript thread only, save for `completions->post`. No other state is kept
+/// anywhere in the addon, but for the list of live environments that process exit needs and the
+/// engine's list of what is shared between environments.
 class ModuleData {
  public:
   /// Makes the environment's data, which ends with it.
@@ -27,22 +42,23 @@ class ModuleData {
   ModuleData& operator=(const ModuleData&) = delete;
 
   /// Throws ERR_DISPOSED once the environment is ending.
-  std::weak_ptr<engine::Engine> add_engine(const engine::EngineOptions& options,
-                                           engine::Engine::Factory factory,
-                                           std::function<void(engine::Failure)> started);
-  /// Ends an engine and waits for its thread: not noticeably where it was disposed or failed to
-  /// load.
-  void remove_engine(const std::weak_ptr<engine::Engine>& engine);
-  /// Disposes an engine that nobody uses any more without waiting, and removes it when that is
-  /// done.
-  void retire_engine(const std::weak_ptr<engine::Engine>& engine);
+  std::weak_ptr<EngineClient> add_engine(const engine::EngineOptions& options,
+                                         engine::Engine::Factory factory,
+                                         std::function<void(engine::Failure)> started);
+  /// Likewise.
+  std::weak_ptr<EngineClient> add_client(std::shared_ptr<EngineClient> client);
+  /// Ends a client, and where it was the last its engine, for whose threads it waits: not
+  /// noticeably where it was disposed or failed to load.
+  void remove_client(const std::weak_ptr<EngineClient>& client);
+  /// Ends a client that nobody uses any more without waiting, and removes it when that is done.
+  void retire_client(const std::weak_ptr<EngineClient>& client);
 
-  /// Disposes all engines and waits for their threads, at most for one layer each. Nothing comes
-  /// back to JavaScript afterwards. Called when the environment or the process ends, whichever is
-  /// first.
+  /// Ends all clients, and waits for the threads of the engines that end with them, at most for one
+  /// layer each. Nothing comes back to JavaScript afterwards. Called when the environment or the
+  /// process ends, whichever is first.
   void shut_down();
 
-  CompletionQueue completions;
+  const std::shared_ptr<CompletionQueue> completions;
   Background background;
   Napi::FunctionReference model_class;
   Napi::FunctionReference tokenizer_class;
@@ -50,9 +66,10 @@ class ModuleData {
  private:
   explicit ModuleData(Napi::Env env);
   void listen_for_exit(Napi::Env env);
+  void refuse_when_ending() const;
 
   bool shut_down_ = false;
-  std::unordered_set<std::shared_ptr<engine::Engine>> engines_;
+  std::unordered_set<std::shared_ptr<EngineClient>> clients_;
 };
 
 }  // namespace bertcnn::binding

@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 
 #include "text/packed.h"
@@ -25,6 +26,20 @@ Napi::Value to_array(Napi::Env env, const std::vector<std::string>& strings) {
 
 Napi::Value to_number(Napi::Env env, int64_t value) {
   return Napi::Number::New(env, static_cast<double>(value));
+}
+
+/// Without the powers that no batch reached.
+Napi::Value to_array(Napi::Env env, const engine::Histogram& histogram) {
+  const auto last = std::find_if(histogram.counts.rbegin(), histogram.counts.rend(),
+                                 [](int64_t count) { return count > 0; });
+  const auto length = static_cast<uint32_t>(histogram.counts.rend() - last);
+  auto array = Napi::Array::New(env, length);
+  for (uint32_t i = 0; i < length; ++i) array.Set(i, to_number(env, histogram.counts.at(i)));
+  return array;
+}
+
+double to_seconds(engine::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
 }
 
 }  // namespace
@@ -79,12 +94,20 @@ Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   auto object = Napi::Object::New(env);
   object.Set("queuedRows", to_number(env, stats.queued_rows));
+  object.Set("handles", to_number(env, stats.clients));
+  object.Set("workers", to_number(env, stats.workers));
   object.Set("rows", to_number(env, stats.rows));
   object.Set("batches", to_number(env, stats.batches));
   object.Set("tokens", to_number(env, stats.tokens));
   object.Set("steps", to_number(env, stats.steps));
   object.Set("cancelled", to_number(env, stats.cancelled));
+  object.Set("timedOut", to_number(env, stats.timed_out));
   object.Set("refused", to_number(env, stats.refused));
+  object.Set("batchRows", to_array(env, stats.batch_rows));
+  object.Set("batchTokens", to_array(env, stats.batch_tokens));
+  object.Set("tokenizerSeconds", to_seconds(stats.tokenizer_time));
+  object.Set("queueSeconds", to_seconds(stats.queue_time));
+  object.Set("computeSeconds", to_seconds(stats.compute_time));
   return object;
 }
 

@@ -1,5 +1,11 @@
-import { throwIfAborted, whetherCancelled, whicheverFirst, type Limits } from "./calls.cjs";
-import { shaped } from "./check.cjs";
+import {
+  throwIfAborted,
+  whetherCancelled,
+  whicheverFirst,
+  type Cancel,
+  type Limits,
+} from "./calls.cjs";
+import { nonEmptyString, shaped } from "./check.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import { readSource } from "./hub.cjs";
 import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
@@ -18,6 +24,7 @@ import {
   loadShape,
   loadStateDictShape,
   predictShape,
+  statsShape,
   stepShape,
   trainingShape,
   type BertCnnOptions,
@@ -30,6 +37,7 @@ import {
 } from "./options.cjs";
 import { readPath, readStateDictTarget } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
+import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
 import { defaultThreads } from "./threads.cjs";
 import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
@@ -66,24 +74,6 @@ export interface LoadReport {
   readonly unexpected: readonly string[];
   /** Names of new weights, drawn from the seed. */
   readonly initialized: readonly string[];
-}
-
-/** Counters of a model's engine since it was loaded; `queuedRows` is of now. */
-export interface EngineStats {
-  /** Rows that wait. */
-  queuedRows: number;
-  /** Rows predicted. */
-  rows: number;
-  /** Batches computed. */
-  batches: number;
-  /** Tokens computed. */
-  tokens: number;
-  /** Training steps taken. */
-  steps: number;
-  /** Calls that were cancelled. */
-  cancelled: number;
-  /** Calls refused since the queue was full. */
-  refused: number;
 }
 
 function toLoadReport({ missing, unexpected, initialized }: NativeLoadReport): LoadReport {
@@ -144,12 +134,16 @@ export class BertCnn {
   readonly loadReport: LoadReport;
 
   readonly #native: NativeModel;
+  readonly #endReports: () => void;
   #nextCall = 1;
   #disposal: Promise<void> | undefined;
 
-  private constructor(native: NativeModel) {
+  private constructor(native: NativeModel, stats: StatsOptions) {
     const { info } = native;
     this.#native = native;
+    // Weak, or a model that nobody disposes would live as long as its timer.
+    const self = new WeakRef(this);
+    this.#endReports = reportStats(() => self.deref(), stats);
     this.config = readModelConfig(info.config);
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
@@ -184,16 +178,47 @@ export class BertCnn {
    */
   static async fromPretrained(source: string, options?: BertCnnOptions): Promise<BertCnn> {
     const shape = shaped(options, "options", loadShape);
-    const { revision, progress, signal, threads = defaultThreads(), ...model } = shape;
+    const { revision, progress, signal, onStats, statsInterval, ...model } = shape;
+    const { threads = defaultThreads() } = model;
     checkLabelCount(model.labels, model.numLabels);
     throwIfAborted(signal);
     const directory = await readSource(source, "model", { revision, progress, signal });
     throwIfAborted(signal);
     try {
-      const loading = nativeModule().loadModel({ directory, threads, ...model });
-      return new BertCnn(await whicheverFirst(loading.model, loading.cancel, { signal }));
+      const loading = nativeModule().loadModel({ ...model, directory, threads });
+      const native = await whicheverFirst(loading.model, loading.cancel, { signal });
+      return new BertCnn(native, { onStats, statsInterval });
     } catch (error) {
       throwIfAborted(signal);
+      throw toBertCnnError(error);
+    }
+  }
+
+  /**
+   * Another handle of a model that is open in this process, in the same thread or another of
+   * `worker_threads`: the weights are in memory once, and calls of all handles wait in one queue.
+   * What changes weights through one handle changes them for all.
+   *
+   * @example
+   * ```ts
+   * // main.mjs
+   * const model = await BertCnn.fromPretrained("./my-model");
+   * new Worker("./worker.mjs", { workerData: model.share() });
+   * // worker.mjs
+   * const model = BertCnn.fromShared(workerData);
+   * ```
+   *
+   * @param token - what {@link BertCnn.share} gave
+   * @param options - of this handle
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` where the token is none, or its model's last handle was
+   * disposed; `ERR_ADDON_LOAD` or `ERR_LIBTORCH_VERSION`
+   */
+  static fromShared(token: string, options?: StatsOptions): BertCnn {
+    const stats = shaped(options, "options", statsShape);
+    const checked = nonEmptyString(token, "token");
+    try {
+      return new BertCnn(nativeModule().openShared(checked), stats);
+    } catch (error) {
       throw toBertCnnError(error);
     }
   }
@@ -339,20 +364,45 @@ export class BertCnn {
   }
 
   /**
+   * Has every thread predict made-up batches: of a short text, of a long one, and a full one. What is set up at
+   * first use is then there, and the first call takes no longer than others. Takes its turn as a training step
+   * does.
+   *
+   * @throws {@link BertCnnError} `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`
+   */
+  async warmup(): Promise<void> {
+    await this.#run(() => this.#native.warmUp());
+  }
+
+  /**
+   * A token that {@link BertCnn.fromShared} turns into another handle, here or in another thread of this process.
+   * It can be sent to a worker as any string, it is the same each time, and it keeps nothing alive: it is
+   * good for any number of handles until the model's last one is disposed.
+   *
+   * @throws {@link BertCnnError} `ERR_DISPOSED`
+   */
+  share(): string {
+    this.#assertUsable();
+    return this.#native.share();
+  }
+
+  /**
    * Counters of the engine.
    *
    * @throws {@link BertCnnError} `ERR_DISPOSED`
    */
   stats(): EngineStats {
     this.#assertUsable();
-    return { ...this.#native.stats() };
+    return toEngineStats(this.#native.stats());
   }
 
   /**
-   * Ends the engine and frees its memory. Calls that wait are rejected with `ERR_DISPOSED`, as are later
-   * ones. May be called again: the promise is the same.
+   * Ends this handle: its calls that wait are rejected with `ERR_DISPOSED`, as are later ones. With the model's
+   * last handle, usually the only one, the engine ends, no thread of it is left and its memory is free. May be
+   * called again: the promise is the same.
    */
   dispose(): Promise<void> {
+    this.#endReports();
     this.#disposal ??= this.#native.dispose().catch((error: unknown) => {
       throw toBertCnnError(error);
     });
@@ -380,10 +430,10 @@ export class BertCnn {
   }
 
   /** The same for a call that can be cancelled. */
-  #call<T>(start: (id: number) => Promise<T>): { work: Promise<T>; cancel: () => void } {
+  #call<T>(start: (id: number) => Promise<T>): { work: Promise<T>; cancel: Cancel } {
     const id = this.#nextCall++;
-    const cancel = () => {
-      if (this.#disposal === undefined) this.#native.cancel(id);
+    const cancel = (timedOut: boolean) => {
+      if (this.#disposal === undefined) this.#native.cancel(id, timedOut);
     };
     return { work: this.#run(() => start(id)), cancel };
   }

@@ -7,6 +7,9 @@ export interface Limits {
   timeout?: number | undefined;
 }
 
+/** Gives up a call; `timedOut` says why. */
+export type Cancel = (timedOut: boolean) => void;
+
 /** Throws the reason of a signal that is already aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   // Not signal.throwIfAborted(): polyfilled signals may lack it.
@@ -51,13 +54,13 @@ function listen<T>(
   signal: AbortSignal,
   callback: () => void,
   work: Promise<T>,
-  cancel: () => void,
+  cancel: Cancel,
 ): () => void {
   try {
     return onAbort(signal, callback);
   } catch (error) {
     work.catch(() => undefined);
-    cancel();
+    cancel(false);
     throw error;
   }
 }
@@ -66,33 +69,29 @@ function listen<T>(
  * The outcome of `work`, unless a limit is reached first: then the reason of that limit at once, and
  * `cancel` is called. Neither a listener nor a timer is left behind.
  */
-export function whicheverFirst<T>(
-  work: Promise<T>,
-  cancel: () => void,
-  limits: Limits,
-): Promise<T> {
+export function whicheverFirst<T>(work: Promise<T>, cancel: Cancel, limits: Limits): Promise<T> {
   const { signal, timeout } = limits;
   if (signal === undefined && timeout === undefined) return work;
   return new Promise<T>((resolve, reject) => {
     const reached = () => {
-      giveUp(signal?.reason);
+      giveUp(signal?.reason, false);
     };
     const stopListening = signal && listen(signal, reached, work, cancel);
     const timer =
       timeout &&
       setTimeout(() => {
         const message = `The call took longer than its timeout of ${String(timeout)} ms`;
-        giveUp(new BertCnnError("ERR_TIMEOUT", message));
+        giveUp(new BertCnnError("ERR_TIMEOUT", message), true);
       }, timeout);
     const tidy = () => {
       clearTimeout(timer);
       stopListening?.();
     };
-    const giveUp = (reason: unknown) => {
+    const giveUp = (reason: unknown, timedOut: boolean) => {
       tidy();
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller's own reason
       reject(reason);
-      cancel();
+      cancel(timedOut);
     };
     work.finally(tidy).then(resolve, reject);
   });
@@ -104,11 +103,14 @@ export function whicheverFirst<T>(
  */
 export async function whetherCancelled<T>(
   work: Promise<T>,
-  cancel: () => void,
+  cancel: Cancel,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (signal === undefined) return work;
-  const stopListening = listen(signal, cancel, work, cancel);
+  const aborted = () => {
+    cancel(false);
+  };
+  const stopListening = listen(signal, aborted, work, cancel);
   try {
     return await work;
   } catch (error) {

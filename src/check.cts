@@ -119,6 +119,12 @@ export const milliseconds: Check<number> = checkThat(
   (value): value is number => isNumber(value) && value > 0 && value < 2 ** 31,
 );
 
+/** The same, and none at all. */
+export const nonNegativeMilliseconds: Check<number> = checkThat(
+  "number of milliseconds from 0 to below 2^31",
+  (value): value is number => isNumber(value) && value >= 0 && value < 2 ** 31,
+);
+
 /** Takes signals of any realm and of polyfills: what counts is that it can be listened to. */
 export const abortSignal: Check<AbortSignal> = checkThat(
   "AbortSignal",

@@ -3,13 +3,7 @@
  *
  * @packageDocumentation
  */
-export {
-  BertCnn,
-  type EngineStats,
-  type LoadReport,
-  type Prediction,
-  type StepResult,
-} from "./bert-cnn.cjs";
+export { BertCnn, type LoadReport, type Prediction, type StepResult } from "./bert-cnn.cjs";
 export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";
 export type { ProblemType, TrainingLabels } from "./labels.cjs";
@@ -31,6 +25,7 @@ export type {
 } from "./options.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
+export type { EngineStats, StatsOptions } from "./stats.cjs";
 export type { Threads, WorkerThreads } from "./threads.cjs";
 export {
   Tokenizer,

@@ -40,6 +40,9 @@ export interface NativeLoadOptions {
   dtype?: string;
   maxBatchTokens?: number;
   maxQueueRows?: number;
+  /** milliseconds */
+  maxQueueDelay?: number;
+  maxPriorityAge?: number;
 }
 
 export interface NativeLoadReport {
@@ -103,15 +106,24 @@ export interface NativePredictOptions {
 
 export interface NativeStats {
   queuedRows: number;
+  handles: number;
+  workers: number;
   rows: number;
   batches: number;
   tokens: number;
   steps: number;
   cancelled: number;
+  timedOut: number;
   refused: number;
+  /** element i: batches of 2^i to 2^(i+1) - 1 rows */
+  batchRows: number[];
+  batchTokens: number[];
+  tokenizerSeconds: number;
+  queueSeconds: number;
+  computeSeconds: number;
 }
 
-/** One loaded model with its engine. `id` is chosen by the caller and names the call for `cancel`. */
+/** One handle of a loaded model. `id` is chosen by the caller and names the call for `cancel`. */
 export interface NativeModel {
   readonly info: NativeModelInfo;
   predict(id: number, input: NativeInput, options: NativePredictOptions): Promise<NativePrediction>;
@@ -123,11 +135,18 @@ export interface NativeModel {
   /**
    * True: the call was dropped, its promise rejects with code ERR_CANCELLED. False: too late. It is done, or it
    * is a training step that runs: that one is asked to stop and rejects with ERR_CANCELLED, no weight changed,
-   * or resolves.
+   * or resolves. `timedOut` only says how to count it.
    */
-  cancel(id: number): boolean;
+  cancel(id: number, timedOut: boolean): boolean;
   stats(): NativeStats;
-  /** Rejects what is queued with ERR_DISPOSED, joins the threads, frees the memory. */
+  /** Every thread predicts made-up batches. */
+  warmUp(): Promise<void>;
+  /** A token for `openShared`. */
+  share(): string;
+  /**
+   * Rejects this handle's calls with ERR_DISPOSED. The last handle of a model also joins the threads and frees
+   * the memory.
+   */
   dispose(): Promise<void>;
 }
 
@@ -178,5 +197,7 @@ export interface NativeModule {
   readonly builtWithLibtorch: string;
   /** `cancel` stops loading, and `model` then rejects with ERR_DISPOSED; once it is loaded it disposes it. */
   loadModel(options: NativeLoadOptions): { model: Promise<NativeModel>; cancel: () => void };
+  /** Another handle of a model of this process; throws ERR_INVALID_ARGUMENT where the token has none. */
+  openShared(token: string): NativeModel;
   loadTokenizer(directory: string): Promise<NativeTokenizer>;
 }

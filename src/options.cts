@@ -9,6 +9,7 @@ import {
   naturalNumber,
   nonEmpty,
   nonEmptyString,
+  nonNegativeMilliseconds,
   nonNegativeNumber,
   nullable,
   numberUpTo,
@@ -21,6 +22,7 @@ import {
 import { BertCnnError } from "./errors.cjs";
 import type { ProblemType } from "./labels.cjs";
 import type { ScoreFunction } from "./scores.cjs";
+import type { EngineStats, StatsOptions } from "./stats.cjs";
 import { threads, type Threads } from "./threads.cjs";
 
 /**
@@ -70,7 +72,7 @@ export interface HubOptions {
  * freeze) comes from the directory where it was written by {@link BertCnn.savePretrained}, else from the
  * defaults named here.
  */
-export interface BertCnnOptions extends HubOptions {
+export interface BertCnnOptions extends HubOptions, StatsOptions {
   /** Default `"frozen"`. */
   variant?: Variant | undefined;
   /** The labels' names, in the order of the logits. Default `LABEL_0`, `LABEL_1`, ... */
@@ -114,6 +116,16 @@ export interface BertCnnOptions extends HubOptions {
   maxBatchTokens?: number | undefined;
   /** Rows that may wait; a call that would exceed it is refused with `ERR_QUEUE_FULL`. Default: any number. */
   maxQueueRows?: number | undefined;
+  /**
+   * Milliseconds that a batch with room for more rows waits for them, from the arrival of its oldest row; no
+   * timer runs where it is full at once. Not with `padding: "include"`. Default 0: computing begins at once.
+   */
+  maxQueueDelay?: number | undefined;
+  /**
+   * Milliseconds after which waiting rows get every second batch, however many of a higher priority wait too.
+   * Default 1000.
+   */
+  maxPriorityAge?: number | undefined;
 }
 
 /** Options of {@link BertCnn.predict}. */
@@ -195,17 +207,29 @@ const revision: Check<string> = (value, name) => {
   throw unexpected("branch, tag or commit", name, value);
 };
 
-const progress: Check<(progress: DownloadProgress) => void> = (value, name) => {
-  if (typeof value === "function") return value as (progress: DownloadProgress) => void;
+/** What a function takes cannot be checked: its option's type says it. */
+const callback: Check<(argument: never) => void> = (value, name) => {
+  if (typeof value === "function") return value as (argument: never) => void;
   throw unexpected("function", name, value);
 };
 
 /** For {@link shaped}: the names and checks of {@link HubOptions}. */
-export const hubShape = { revision, progress, signal: abortSignal };
+export const hubShape = {
+  revision,
+  progress: callback as Check<(progress: DownloadProgress) => void>,
+  signal: abortSignal,
+};
+
+/** For {@link shaped}: the names and checks of {@link StatsOptions}. */
+export const statsShape = {
+  onStats: callback as Check<(stats: EngineStats) => void>,
+  statsInterval: milliseconds,
+};
 
 /** For {@link shaped}: the names and checks of {@link BertCnnOptions}. */
 export const loadShape = {
   ...hubShape,
+  ...statsShape,
   variant: oneOf("frozen", "fine-tune", "max-over-time"),
   labels,
   numLabels: integerUpTo(1e6),
@@ -225,6 +249,8 @@ export const loadShape = {
   threads,
   maxBatchTokens: positiveInteger,
   maxQueueRows: positiveInteger,
+  maxQueueDelay: nonNegativeMilliseconds,
+  maxPriorityAge: nonNegativeMilliseconds,
 };
 
 /** For {@link shaped}: the names and checks of {@link PredictOptions}. */

@@ -1,6 +1,7 @@
 #include "engine/batcher.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace bertcnn::engine {
@@ -37,16 +38,33 @@ bool Batcher::empty() {
 
 // ---- predictions
 
-std::optional<int64_t> Batcher::next_priority() {
-  const Segment& segment = first();
-  if (segment.lanes.empty()) return std::nullopt;
-  return segment.lanes.begin()->first;
+TimePoint Batcher::oldest_arrival() {
+  TimePoint oldest = TimePoint::max();
+  for (const auto& [priority, lane] : first().lanes) {
+    oldest = std::min(oldest, lane.ages.begin()->first);
+  }
+  return oldest;
+}
+
+std::optional<int64_t> Batcher::choose_priority(TimePoint overdue) {
+  const auto& lanes = first().lanes;
+  if (lanes.empty()) return std::nullopt;
+  auto chosen = lanes.begin();
+  if (!favoured_age_) {
+    const auto longest =
+        std::min_element(std::next(chosen), lanes.end(), [](const auto& one, const auto& other) {
+          return one.second.ages.begin()->first < other.second.ages.begin()->first;
+        });
+    if (longest != lanes.end() && longest->second.ages.begin()->first <= overdue) chosen = longest;
+  }
+  favoured_age_ = chosen != lanes.begin();
+  return chosen->first;
 }
 
 std::shared_ptr<PredictCall> Batcher::next_call(int64_t priority) {
   const Segment& segment = first();
   const auto lane = segment.lanes.find(priority);
-  return lane == segment.lanes.end() ? nullptr : lane->second.front();
+  return lane == segment.lanes.end() ? nullptr : lane->second.turns.front();
 }
 
 std::optional<TakenRow> Batcher::take_row(int64_t priority) {
@@ -64,8 +82,8 @@ std::optional<TakenRow> Batcher::take_row(int64_t priority) {
   if (call->waiting_rows() == 0) {
     unlink(*call);
   } else {
-    Lane& lane = call->place->segment->lanes.at(priority);
-    lane.splice(lane.end(), lane, call->place->at);
+    auto& turns = call->place->segment->lanes.at(priority).turns;
+    turns.splice(turns.end(), turns, call->place->turn);
   }
   return taken;
 }
@@ -76,8 +94,8 @@ void Batcher::give_back(TakenRow row) {
   if (!call.place) {
     link(first(), std::move(row.call), true);
   } else {
-    Lane& lane = call.place->segment->lanes.at(call.priority);
-    lane.splice(lane.begin(), lane, call.place->at);
+    auto& turns = call.place->segment->lanes.at(call.priority).turns;
+    turns.splice(turns.begin(), turns, call.place->turn);
   }
   count_rows(*call.place->segment, 1);
 }
@@ -96,11 +114,11 @@ void Batcher::remove(PredictCall& call) {
 
 void Batcher::link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front) {
   PredictCall& linked = *call;
-  Lane single;
-  single.push_back(std::move(call));
-  linked.place = PredictCall::Place{&segment, single.begin()};
   Lane& lane = segment.lanes[linked.priority];
-  lane.splice(in_front ? lane.begin() : lane.end(), single);
+  const auto turn =
+      lane.turns.insert(in_front ? lane.turns.begin() : lane.turns.end(), std::move(call));
+  lane.ages.emplace(linked.arrived, &linked);
+  linked.place = PredictCall::Place{&segment, turn};
   ++segment.calls;
 }
 
@@ -108,8 +126,9 @@ void Batcher::unlink(PredictCall& call) {
   const PredictCall::Place place = *std::exchange(call.place, std::nullopt);
   const auto lane = place.segment->lanes.find(call.priority);
   --place.segment->calls;
-  lane->second.erase(place.at);
-  if (lane->second.empty()) place.segment->lanes.erase(lane);
+  lane->second.ages.erase({call.arrived, &call});
+  lane->second.turns.erase(place.turn);
+  if (lane->second.turns.empty()) place.segment->lanes.erase(lane);
 }
 
 // ---- barriers
@@ -136,11 +155,21 @@ bool Batcher::remove(const BarrierCall& barrier) {
   return false;
 }
 
+std::vector<std::shared_ptr<BarrierCall>> Batcher::remove_barriers(ClientId client) {
+  std::vector<std::shared_ptr<BarrierCall>> removed;
+  for (Segment& segment : segments_) {
+    if (!segment.barrier || segment.barrier->client != client) continue;
+    rows_ -= segment.barrier->rows;
+    removed.push_back(std::exchange(segment.barrier, nullptr));
+  }
+  return removed;
+}
+
 std::vector<std::shared_ptr<BarrierCall>> Batcher::clear() {
   std::vector<std::shared_ptr<BarrierCall>> barriers;
   for (Segment& segment : segments_) {
     for (auto& [priority, lane] : segment.lanes) {
-      for (const std::shared_ptr<PredictCall>& call : lane) call->place.reset();
+      for (const std::shared_ptr<PredictCall>& call : lane.turns) call->place.reset();
     }
     if (segment.barrier) barriers.push_back(std::move(segment.barrier));
   }

@@ -19,8 +19,9 @@ struct TakenRow {
 
 /// Everything that waits. The queue is a row of segments: predictions, then the barrier that ends
 /// them. Within a segment the highest priority goes first, and within a priority the calls give a
-/// row each in turn, so that a small call never waits for a large one. Knows neither threads nor
-/// locks.
+/// row each in turn, so that a small call never waits for a large one. Calls of lower priorities
+/// that have waited too long get every second batch: then they end, and the higher ones still get
+/// the other half. Knows neither threads nor locks.
 class Batcher {
  public:
   Batcher() : segments_(1) {}
@@ -36,8 +37,15 @@ class Batcher {
   int64_t rows_before_barrier() { return first().rows; }
   int64_t calls_before_barrier() { return first().calls; }
 
-  /// The priority that the next batch is taken from. Nothing: a barrier is next, or nothing.
-  std::optional<int64_t> next_priority();
+  /// Whether predictions are next, not a barrier or nothing.
+  bool predictions_are_next() { return !first().lanes.empty(); }
+  /// Whether a barrier waits behind the predictions that are next: none can join them any more.
+  bool barrier_follows() { return first().barrier != nullptr; }
+  /// When the longest waiting of the predictions that are next arrived. There must be some.
+  TimePoint oldest_arrival();
+  /// The priority that the next batch is taken from, where calls that arrived at `overdue` or
+  /// before have waited too long. Nothing: no predictions are next.
+  std::optional<int64_t> choose_priority(TimePoint overdue);
   /// Takes the next row of that priority; its call goes to the end of its lane, or leaves the queue
   /// if that was its last row. Nothing: none waits.
   std::optional<TakenRow> take_row(int64_t priority);
@@ -56,6 +64,9 @@ class Batcher {
   /// Takes a waiting barrier out of the queue. False: it doesn't wait here.
   bool remove(const BarrierCall& barrier);
 
+  /// Takes a client's waiting barriers out of the queue.
+  std::vector<std::shared_ptr<BarrierCall>> remove_barriers(ClientId client);
+
   /// Takes everything; answers the barriers that waited.
   std::vector<std::shared_ptr<BarrierCall>> clear();
 
@@ -69,6 +80,7 @@ class Batcher {
   void unlink(PredictCall& call);
   void count_rows(Segment& segment, int64_t rows);
 
+  bool favoured_age_ = false;     // whether the last batch was one of calls that waited too long
   std::deque<Segment> segments_;  // the last one is open and has no barrier
   int64_t rows_ = 0;
 };

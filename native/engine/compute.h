@@ -23,8 +23,8 @@ struct RowOutput {
 };
 
 /// The computation behind an engine. The engine's lead thread makes it, calls every member and
-/// destroys it. Its workers call `use_threads`, `prepare`, `predict` and `predict_call`: these, and
-/// only these, run on several threads at once, and never beside anything else.
+/// destroys it. Its workers call `use_threads`, `prepare`, `example`, `predict` and `predict_call`:
+/// these, and only these, run on several threads at once, and never beside anything else.
 class Compute {
  public:
   virtual ~Compute() = default;
@@ -44,6 +44,9 @@ class Compute {
 
   /// Turns row `row` of `input` into tokens. Throws Error for ids out of range and the like.
   virtual TokenRow prepare(const Input& input, int64_t row) = 0;
+
+  /// A made-up row of about `length` tokens, as far as the model takes it, for warming up.
+  virtual TokenRow example(int64_t length) const = 0;
 
   /// Predicts the rows as one packed batch. Not called where `call_is_batch()`.
   virtual void predict(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,

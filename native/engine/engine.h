@@ -1,6 +1,7 @@
 // One model's queue and threads.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -8,14 +9,17 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <variant>
 #include <vector>
 
 #include "engine/batcher.h"
 #include "engine/call.h"
+#include "engine/clock.h"
 #include "engine/compute.h"
 #include "engine/requests.h"
+#include "engine/stats.h"
 #include "engine/threads.h"
 
 namespace bertcnn::engine {
@@ -23,18 +27,13 @@ namespace bertcnn::engine {
 struct EngineOptions {
   int64_t max_batch_tokens = 1024;  // of one batch; a longer row is a batch of its own
   int64_t max_queue_rows = 0;       // that may wait; 0: any number
+  /// How long a batch that could hold more waits for more, counted from the arrival of its oldest
+  /// row. Not where a call is a batch.
+  Duration max_queue_delay{};
+  /// How long rows wait before they get every second batch whatever their priority.
+  Duration max_priority_age = std::chrono::seconds(1);
   Threads threads;
-};
-
-/// Counters since the start, and the queue's depth now.
-struct EngineStats {
-  int64_t queued_rows = 0;
-  int64_t rows = 0;       // predicted
-  int64_t batches = 0;    // predicted
-  int64_t tokens = 0;     // predicted
-  int64_t steps = 0;      // training steps that succeeded
-  int64_t cancelled = 0;  // calls
-  int64_t refused = 0;    // calls, because the queue was full
+  std::shared_ptr<Clock> clock = std::make_shared<Clock>();
 };
 
 /// Owns a Compute and the threads that use it: a lead, on which the Compute is made, changed and
@@ -42,13 +41,16 @@ struct EngineStats {
 ///
 /// Predictions are batched greedily: whenever a thread is free it takes rows that wait, in turn
 /// among the calls of the highest priority, up to `max_batch_tokens`, and no more than its share
-/// where other threads are free, too. `train` and `run` are barriers: predictions asked for before
-/// see the old weights, later ones the new.
+/// where other threads are free, too. `train`, `run` and `warm_up` are barriers: predictions asked
+/// for before see the old weights, later ones the new.
+///
+/// Calls belong to clients; there is one at first, 0. The engine ends with its last client.
 ///
 /// Members may be called from any thread. Every callback is called exactly once and never under the
-/// engine's lock: from one of the engine's threads, or from within `cancel`, `dispose` or the call
-/// itself where that settles it. Callbacks must not throw, and must not destroy the engine. They
-/// fail with an Error: whatever else a Compute throws arrives as ERR_OUT_OF_MEMORY or ERR_INTERNAL.
+/// engine's lock: from one of the engine's threads, or from within `cancel`, `detach`, `dispose` or
+/// the call itself where that settles it. Callbacks must not throw, and must not destroy the
+/// engine. They fail with an Error: whatever else a Compute throws arrives as ERR_OUT_OF_MEMORY or
+/// ERR_INTERNAL.
 class Engine {
  public:
   /// May ask whether the engine was disposed meanwhile, and then throw.
@@ -73,14 +75,28 @@ class Engine {
   void train(CallId id, TrainRequest request, std::function<void(Failure, StepResult&&)> callback);
 
   /// Runs `task` on the lead as a barrier: saving, loading, configuring.
-  void run(std::function<void(Compute&)> task, std::function<void(Failure)> callback);
+  void run(std::function<void(Compute&)> task, std::function<void(Failure)> callback,
+           ClientId client = 0);
+
+  /// Has every thread predict made-up batches, of a short text, a long one and as many tokens as a
+  /// batch may hold: what is set up at first use is then there. They are not counted.
+  void warm_up(std::function<void(Failure)> callback, ClientId client = 0);
 
   /// Drops the call: its callback gets ERR_CANCELLED before this returns true, and its rows are
   /// taken out of the queue. A running batch stops between layers once nobody waits for it. False:
   /// too late. The call is done, or is a training step that runs: that one is asked to stop and
   /// then ends with ERR_CANCELLED and no weight changed, or with its result, so that the caller
-  /// knows which.
-  bool cancel(CallId id);
+  /// knows which. `timed_out` only says how to count it.
+  bool cancel(CallId id, bool timed_out = false);
+
+  /// One client more. Nothing: the engine has ended.
+  std::optional<ClientId> attach();
+
+  /// Ends a client: its calls that are queued or predicted fail with ERR_DISPOSED at once, its
+  /// running training step is asked to stop. `detached` is called when nothing of it runs any more;
+  /// for the last client that is when the engine has ended, as by `dispose`. An unknown client is
+  /// one that is gone already.
+  void detach(ClientId client, std::function<void()> detached = {});
 
   /// Ends the engine without waiting: what is queued or predicted fails with ERR_DISPOSED at once,
   /// as all later calls do; a running training step is asked to stop. Then, when the Compute is
@@ -92,21 +108,56 @@ class Engine {
  private:
   struct Batch;
   using OpenCall = std::variant<std::shared_ptr<PredictCall>, std::shared_ptr<BarrierCall>>;
+  using PredictCalls = std::vector<std::shared_ptr<PredictCall>>;
+  using BarrierCalls = std::vector<std::shared_ptr<BarrierCall>>;
 
-  // On the lead.
+  /// That nothing is done until `until` unless more arrives.
+  struct Patience {
+    TimePoint until;
+    int64_t arrivals;
+  };
+
+  // On any thread; engine.cc.
+  void push(std::shared_ptr<BarrierCall> barrier);
+  void settle(const std::shared_ptr<PredictCall>& call, const Failure& failure);
+  void close(const Failure& failure);
+  bool closed() const;
+  bool on_own_thread() const;
+
+  // Under the lock; engine.cc.
+  Failure refusal(const std::optional<CallId>& id, ClientId client, int64_t rows);
+  bool mark_settled(PredictCall& call);
+  PredictCalls settle_predictions(const std::optional<ClientId>& client);
+
+  // On the lead; engine_threads.cc.
   void lead(const Factory& factory, const std::function<void(Failure)>& started);
   bool load(const Factory& factory, const std::function<void(Failure)>& started);
   void start_workers();
   bool wait_to_lead();
   std::shared_ptr<BarrierCall> take_barrier();
-  void run_barrier(BarrierCall& barrier);
+  void run_barrier(const std::shared_ptr<BarrierCall>& barrier);
+  void finish_barrier(const std::shared_ptr<BarrierCall>& barrier, Failure failure);
+  void warm_all(const CancelCheck& cancelled);
   void end();
 
-  // On a worker.
+  // On a worker; engine_threads.cc.
   void work();
-  int64_t wait_to_work();
+  bool prepare_worker();
+  int64_t wait_to_work(int64_t& warm_ups);
+  void warm_worker();
 
-  // On either.
+  // Whose turn it is; under the lock; engine_threads.cc.
+  int64_t waiting();
+  bool is_patient();
+  bool is_for_lead();
+  bool lead_may_start();
+  bool worker_may_start();
+  std::condition_variable* next_to_wake();
+  void wake_next();
+  template <typename MayStart>
+  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& wake, MayStart may_start);
+
+  // On the lead or a worker; engine_batches.cc.
   void predict(int64_t share);
   std::shared_ptr<PredictCall> take_call(int64_t share);
   void predict_call(const std::shared_ptr<PredictCall>& call);
@@ -115,25 +166,13 @@ class Engine {
   bool add_row(Batch& batch, TakenRow row);
   void give_back(TakenRow row);
   void finish_gathering(Batch& batch);
+  bool is_worth_waiting(const Batch& batch);
+  void wait_for_more(Batch& batch);
   void predict_batch(const Batch& batch);
+  void finish_batch(const Batch& batch, Duration time, const Failure& failure);
   void count_batch(int64_t rows, int64_t tokens);
-  void finish_rows(const Batch& batch);
-
-  // On any thread.
-  void push(std::shared_ptr<BarrierCall> barrier);
-  void settle(const std::shared_ptr<PredictCall>& call, const Failure& failure);
-  void close(const Failure& failure);
-  bool closed() const;
-  bool on_own_thread() const;
-
-  // Under the lock.
-  Failure refusal(std::optional<CallId> id, int64_t rows);
-  bool mark_settled(PredictCall& call);
-  int64_t waiting();
-  bool is_for_lead();
-  bool lead_may_start();
-  bool worker_may_start();
-  std::condition_variable* next_to_wake();
+  void warm(const CancelCheck& cancelled);
+  void warm_with(const std::vector<TokenRow>& rows, const CancelCheck& cancelled);
 
   const EngineOptions options_;
   // Made by the lead before there are workers, destroyed after their end.
@@ -144,14 +183,22 @@ class Engine {
   std::condition_variable lead_wake_;
   std::condition_variable worker_wake_;
   Batcher queue_;
+  int64_t arrivals_ = 0;  // calls that were ever queued
+  std::optional<Patience> patience_;
   std::map<CallId, OpenCall> open_;  // not settled yet
+  std::shared_ptr<BarrierCall> running_;
+  std::set<ClientId> clients_ = {0};
+  ClientId next_client_ = 1;
   EngineStats stats_;
   int64_t labels_ = 0;  // 0 until the Compute is there
   bool call_is_batch_ = false;
   bool lead_is_busy_ = true;  // at first with loading
   int64_t worker_count_ = 0;
   int64_t busy_workers_ = 0;
-  int64_t promised_ = 0;  // waiting rows, or calls, that workers are about to take
+  int64_t promised_ = 0;      // waiting rows, or calls, that workers are about to take
+  int64_t warm_ups_ = 0;      // that workers were asked for
+  int64_t cold_workers_ = 0;  // that have not done the last one
+  Failure warm_up_failure_;
   bool closed_ = false;   // takes no more calls; the threads end
   bool stopped_ = false;  // the Compute is gone
   std::vector<std::function<void()>> disposed_;

@@ -10,6 +10,14 @@ Failure make_failure(const char* code, const std::string& message) {
   return std::make_shared<const Error>(code, message);
 }
 
+Failure disposed_failure() {
+  return make_failure("ERR_DISPOSED", "The model is disposed: load it again to use it");
+}
+
+Failure cancelled_failure() {
+  return make_failure("ERR_CANCELLED", "The call was cancelled");
+}
+
 Failure current_failure() {
   try {
     throw;

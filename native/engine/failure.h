@@ -9,6 +9,9 @@ namespace bertcnn::engine {
 
 Failure make_failure(const char* code, const std::string& message);
 
+Failure disposed_failure();
+Failure cancelled_failure();
+
 /// The exception being handled: an Error as it is, `bad_alloc` as ERR_OUT_OF_MEMORY, anything else
 /// as ERR_INTERNAL with its message. Call it in a handler only.
 Failure current_failure();

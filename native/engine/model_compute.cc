@@ -328,6 +328,17 @@ TokenRow ModelCompute::prepare(const Input& input, int64_t row) {
   return result;
 }
 
+TokenRow ModelCompute::example(int64_t length) const {
+  const InputLimits limits = limits_of(state_->model.config());
+  // A padded batch must be as long as the largest filter, a text no longer than its maxLength.
+  const int64_t wanted = std::max(limits.largest_filter, std::min(length, state_->max_length));
+  const auto size = static_cast<size_t>(std::min(wanted, limits.max_positions));
+  TokenRow row{std::vector<int32_t>(size, 0), std::vector<int32_t>(size, 0),
+               std::vector<int32_t>(size)};
+  std::iota(row.position_ids.begin(), row.position_ids.end(), 0);
+  return row;
+}
+
 /// A whole call, as the model's padding mode wants it.
 struct ModelCompute::Batch {
   kernels::PackedBatch packed;

@@ -69,6 +69,7 @@ class ModelCompute final : public Compute {
   int64_t most_workers() const override;
   void use_threads(int64_t threads) override;
   TokenRow prepare(const Input& input, int64_t row) override;
+  TokenRow example(int64_t length) const override;
   void predict(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,
                const CancelCheck& cancelled) override;
   Prediction predict_call(const Input& input, const CancelCheck& cancelled) override;

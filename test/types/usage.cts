@@ -46,6 +46,13 @@ export async function loading(signal: AbortSignal, maybe: number | undefined): P
     dtype: "float32",
     seed: maybe,
     threads: { workers: 2, perWorker: maybe },
+    maxQueueDelay: 2,
+    maxPriorityAge: maybe,
+    onStats: (stats) => {
+      exactly<EngineStats>()(stats);
+      exactly<number[]>()(stats.batchRows);
+    },
+    statsInterval: 1000,
     revision: "main",
     progress: ({ file, loaded, total }) => {
       exactly<string>()(file);
@@ -124,6 +131,11 @@ export async function training(model: BertCnn, tokens: TokenBatch): Promise<void
 export async function keeping(model: BertCnn): Promise<void> {
   exactly<LoadReport>()(await model.loadStateDict("weights.pt", { strict: false }));
   exactly<EngineStats>()(model.stats());
+  exactly<string>()(model.share());
+  exactly<BertCnn>()(BertCnn.fromShared("token", { onStats: console.log }));
+  await model.warmup();
+  // @ts-expect-error -- a handle has no options of the model
+  BertCnn.fromShared("token", { threads: 1 });
   await using disposedAtTheEnd = model;
   await disposedAtTheEnd.saveStateDict("weights.pt");
 }

@@ -80,6 +80,10 @@ describe("fromPretrained", () => {
     ["a device that cannot be", { device: "cuda:x" }, "options.device"],
     ["a seed below 0", { seed: -1 }, "options.seed"],
     ["a fraction of a thread", { threads: 0.5 }, "options.threads"],
+    ["a delay below 0", { maxQueueDelay: -1 }, "options.maxQueueDelay"],
+    ["an age beyond what a timer holds", { maxPriorityAge: 2 ** 31 }, "options.maxPriorityAge"],
+    ["counters for no function", { onStats: "console" }, "function for options.onStats"],
+    ["reports without pause", { statsInterval: 0 }, "options.statsInterval"],
     ["something else as signal", { signal: {} }, "Expected AbortSignal for options.signal"],
     ["null", null, "Expected object for options but received null"],
   ])("refuses %s", async (_, options, message) => {
@@ -246,7 +250,8 @@ describe("predict", () => {
   it("rejects after its timeout and cancels", async () => {
     const model = await load();
     await expectError(model.predict("a", { timeout: 1 }), "ERR_TIMEOUT", "1 ms");
-    expect(native.cancelled).toEqual([1]);
+    expect(native.timedOut).toEqual([1]);
+    expect(native.cancelled).toEqual([]);
   });
 
   it("gives the addon's error its class, the original as cause", async () => {
@@ -516,6 +521,8 @@ describe("dispose", () => {
         model.configureTraining();
       },
       () => model.stats(),
+      () => model.share(),
+      () => model.warmup(),
     ]) {
       await expectError(work, "ERR_DISPOSED", "was disposed");
     }
@@ -532,6 +539,17 @@ describe("dispose", () => {
     expect(native.cancelled).toEqual([]);
   });
 
+  it("ends the reports of counters", async () => {
+    jest.useFakeTimers();
+    const onStats = jest.fn();
+    const model = await BertCnn.fromPretrained(directory, { onStats, statsInterval: 5 });
+    jest.advanceTimersByTime(5);
+    expect(onStats).toHaveBeenCalledWith(model.stats());
+    void model.dispose();
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+
   it("gives the addon's error its class", async () => {
     const model = await load();
     const disposal = model.dispose();
@@ -540,20 +558,51 @@ describe("dispose", () => {
   });
 });
 
+describe("sharing", () => {
+  it("gives the addon's token, and a handle of it the model's facts", async () => {
+    const model = await load();
+    expect(model.share()).toBe("bertcnn-42");
+    const other = BertCnn.fromShared("bertcnn-42");
+    expect(native.last("openShared").args).toEqual(["bertcnn-42"]);
+    expect(other).toBeInstanceOf(BertCnn);
+    expect(other.labels).toEqual(model.labels);
+  });
+
+  it.each<[unknown, unknown, string]>([
+    [42, undefined, "non-empty string for token"],
+    ["", undefined, "non-empty string for token"],
+    ["bertcnn-42", { priority: 1 }, "'priority'"],
+  ])("refuses %p with %p", async (token, options, message) => {
+    await expectError(
+      () => BertCnn.fromShared(token as string, options as object),
+      "ERR_INVALID_ARGUMENT",
+      message,
+    );
+    expect(native.count("openShared")).toBe(0);
+  });
+
+  it("gives the addon's error its class", async () => {
+    native.openShared = () => {
+      throw nativeError("ERR_INVALID_ARGUMENT", "no such token");
+    };
+    await expectError(() => BertCnn.fromShared("x"), "ERR_INVALID_ARGUMENT", "no such token");
+  });
+});
+
+it("warming up is the addon's", async () => {
+  const model = await load();
+  const warming = model.warmup();
+  native.last("warmUp").result.resolve(undefined);
+  await expect(warming).resolves.toBeUndefined();
+});
+
 it("stats are a copy of the addon's counters", async () => {
   const model = await load();
   const stats = model.stats();
-  expect(stats).toEqual({
-    queuedRows: 0,
-    rows: 7,
-    batches: 2,
-    tokens: 40,
-    steps: 1,
-    cancelled: 0,
-    refused: 0,
-  });
+  expect(stats).toEqual(native.model().stats());
   stats.rows = 0;
-  expect(model.stats().rows).toBe(7);
+  stats.batchRows.pop();
+  expect(model.stats()).toMatchObject({ rows: 7, batchRows: [0, 1, 1] });
 });
 
 it("an error of a call that throws instead of rejecting has its class too", async () => {

@@ -2,34 +2,50 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bertcnn::engine {
 namespace {
 
-std::shared_ptr<PredictCall> prediction(CallId id, int64_t rows, int64_t priority = 0) {
-  auto call = std::make_shared<PredictCall>();
-  call->id = id;
+TimePoint at(int64_t seconds) {
+  return TimePoint(std::chrono::seconds(seconds));
+}
+
+std::shared_ptr<PredictCall> prediction(int64_t number, int64_t rows, int64_t priority = 0,
+                                        int64_t arrived = 0) {
+  auto call = std::make_shared<PredictCall>(number);
   call->rows = rows;
   call->priority = priority;
+  call->arrived = at(arrived);
   return call;
 }
 
-std::shared_ptr<BarrierCall> barrier(int64_t rows = 0) {
+std::shared_ptr<BarrierCall> barrier(int64_t rows = 0, ClientId client = 0) {
   auto call = std::make_shared<BarrierCall>();
   call->rows = rows;
+  call->client = client;
   return call;
+}
+
+/// The priority of the next batch where nothing has waited too long.
+std::optional<int64_t> next_priority(Batcher& batcher) {
+  return batcher.choose_priority(TimePoint::min());
 }
 
 /// Takes all rows up to the next barrier, as "call:row call:row".
 std::string take_rows(Batcher& batcher) {
   std::string order;
-  while (const auto priority = batcher.next_priority()) {
+  while (const auto priority = next_priority(batcher)) {
     const auto taken = batcher.take_row(*priority);
     if (!order.empty()) order += ' ';
-    order.append(std::to_string(taken->call->id)).append(":").append(std::to_string(taken->row));
+    order.append(std::to_string(taken->call->id.number))
+        .append(":")
+        .append(std::to_string(taken->row));
   }
   return order;
 }
@@ -45,7 +61,7 @@ TEST(Batcher, IsEmptyAtFirst) {
   Batcher batcher;
   EXPECT_TRUE(batcher.empty());
   EXPECT_EQ(batcher.rows(), 0);
-  EXPECT_EQ(batcher.next_priority(), std::nullopt);
+  EXPECT_EQ(next_priority(batcher), std::nullopt);
   EXPECT_FALSE(batcher.take_row(0));
   EXPECT_EQ(batcher.take_call(0), nullptr);
   EXPECT_EQ(batcher.take_barrier(), nullptr);
@@ -78,7 +94,7 @@ TEST(Batcher, ARowThatIsGivenBackIsNextAgain) {
   batcher.give_back(std::move(first));
   EXPECT_EQ(batcher.rows(), 3);
   const auto again = batcher.take_row(0);
-  EXPECT_EQ(again->call->id, 1);
+  EXPECT_EQ(again->call->id.number, 1);
   EXPECT_EQ(again->row, 0);
   EXPECT_TRUE(again->tokens);
   EXPECT_EQ(take_rows(batcher), "2:0 1:1");
@@ -202,6 +218,71 @@ TEST(Batcher, CountsTheRowsThatWait) {
   EXPECT_EQ(batcher.rows(), 5);
   batcher.take_barrier();
   EXPECT_EQ(batcher.rows(), 0);
+}
+
+TEST(Batcher, RowsThatWaitTooLongGetEverySecondBatch) {
+  Batcher batcher;
+  batcher.push(prediction(1, 9, 0, 10));
+  batcher.push(prediction(2, 9, 5, 20));
+  EXPECT_EQ(batcher.choose_priority(at(9)), 5);
+  EXPECT_EQ(batcher.choose_priority(at(9)), 5);
+  EXPECT_EQ(batcher.choose_priority(at(10)), 0);
+  EXPECT_EQ(batcher.choose_priority(at(10)), 5);
+  EXPECT_EQ(batcher.choose_priority(at(10)), 0);
+}
+
+TEST(Batcher, OfThoseThatWaitTooLongTheOldestGoFirst) {
+  Batcher batcher;
+  batcher.push(prediction(1, 1, 1, 30));
+  batcher.push(prediction(2, 1, 0, 10));
+  batcher.push(prediction(3, 1, 0, 40));
+  batcher.push(prediction(4, 1, 2, 0));
+  EXPECT_EQ(batcher.oldest_arrival(), at(0));
+  EXPECT_EQ(batcher.choose_priority(at(50)), 0);
+  EXPECT_EQ(batcher.take_row(0)->call->id.number, 2);
+  EXPECT_EQ(batcher.choose_priority(at(50)), 2);
+  EXPECT_EQ(batcher.choose_priority(at(50)), 1);  // 30 is older than 40
+}
+
+TEST(Batcher, TheHighestPriorityAloneNeedsNoFavour) {
+  Batcher batcher;
+  batcher.push(prediction(1, 2, 0, 0));
+  EXPECT_EQ(batcher.choose_priority(at(50)), 0);
+  EXPECT_EQ(batcher.choose_priority(at(50)), 0);
+}
+
+TEST(Batcher, ARowThatIsGivenBackIsAsOldAsItWas) {
+  Batcher batcher;
+  batcher.push(prediction(1, 1, 0, 10));
+  TakenRow row = take_row(batcher);
+  batcher.push(prediction(2, 1, 0, 20));
+  EXPECT_EQ(batcher.oldest_arrival(), at(20));
+  batcher.give_back(std::move(row));
+  EXPECT_EQ(batcher.oldest_arrival(), at(10));
+}
+
+TEST(Batcher, SaysWhetherABarrierFollows) {
+  Batcher batcher;
+  batcher.push(prediction(1, 1));
+  EXPECT_TRUE(batcher.predictions_are_next());
+  EXPECT_FALSE(batcher.barrier_follows());
+  batcher.push(barrier());
+  EXPECT_TRUE(batcher.barrier_follows());
+  EXPECT_FALSE(batcher.barrier_is_next());
+  batcher.take_row(0);
+  EXPECT_TRUE(batcher.barrier_is_next());
+  EXPECT_FALSE(batcher.predictions_are_next());
+}
+
+TEST(Batcher, RemovesTheBarriersOfAClient) {
+  Batcher batcher;
+  const auto theirs = barrier(2, 1), ours = barrier(3, 2), also = barrier(4, 1);
+  for (const auto& one : {theirs, ours, also}) batcher.push(one);
+  const std::vector<std::shared_ptr<BarrierCall>> expected{theirs, also};
+  EXPECT_EQ(batcher.remove_barriers(1), expected);
+  EXPECT_EQ(batcher.rows(), 3);
+  EXPECT_EQ(batcher.take_barrier(), ours);
+  EXPECT_TRUE(batcher.empty());
 }
 
 TEST(Batcher, ClearingAnswersTheBarriersAndLeavesNothing) {

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <algorithm>
+#include <condition_variable>
 #include <functional>
 #include <future>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/clock.h"
 #include "engine/compute.h"
 #include "error.h"
 
@@ -30,6 +33,61 @@ class Gate {
   std::promise<void> opened_;
 };
 
+/// A clock that stands still until a test moves it.
+class FakeClock final : public Clock {
+ public:
+  TimePoint now() const override {
+    const std::lock_guard lock(mutex_);
+    return now_;
+  }
+
+  void wait_until(std::condition_variable& wake, std::unique_lock<std::mutex>& lock,
+                  TimePoint time) override {
+    std::list<Waiting>::iterator own;
+    {
+      const std::lock_guard list(mutex_);
+      own = waiting_.insert(waiting_.end(), {&wake, lock.mutex(), time});
+    }
+    somebody_waits_.notify_all();
+    wake.wait(lock);
+    const std::lock_guard list(mutex_);
+    waiting_.erase(own);
+  }
+
+  /// Returns once a thread waits until `time` from the start.
+  void wait_for_waiting(Duration time) {
+    std::unique_lock lock(mutex_);
+    somebody_waits_.wait(lock, [&] {
+      return std::ranges::any_of(
+          waiting_, [&](const Waiting& one) { return one.time == TimePoint() + time; });
+    });
+  }
+
+  void advance(Duration by) {
+    std::list<Waiting> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      now_ += by;
+      waiting = waiting_;
+    }
+    for (const Waiting& one : waiting) {
+      const std::lock_guard lock(*one.mutex);  // it waits, or has not looked at the time yet
+      one.wake->notify_all();
+    }
+  }
+
+ private:
+  struct Waiting {
+    std::condition_variable* wake;
+    std::mutex* mutex;
+    TimePoint time;
+  };
+  mutable std::mutex mutex_;
+  std::condition_variable somebody_waits_;
+  TimePoint now_;
+  std::list<Waiting> waiting_;
+};
+
 /// What a FakeCompute did and how it shall behave; outlives it.
 class Script {
  public:
@@ -39,6 +97,7 @@ class Script {
   int64_t most_workers = 1000;
   std::function<void(int64_t threads)> on_use_threads;
   std::function<void(const std::vector<std::string>& texts, const CancelCheck&)> on_predict;
+  std::function<void()> on_prepare;
   std::function<void(const TrainRequest&, const CancelCheck&)> on_train;
   std::function<void()> on_destroy;
 
@@ -75,10 +134,17 @@ class FakeCompute final : public Compute {
 
   TokenRow prepare(const Input& input, int64_t row) override {
     const std::string& text = std::get<0>(input).at(static_cast<size_t>(row));
+    if (script_->on_prepare) script_->on_prepare();
     if (text.starts_with('!')) fail("ERR_INVALID_INPUT", "Row ", row, " can't be prepared");
     TokenRow tokens;
     tokens.input_ids.assign(text.begin(), text.end());
     tokens.truncated = text.starts_with('~');
+    return tokens;
+  }
+
+  TokenRow example(int64_t length) const override {
+    TokenRow tokens;
+    tokens.input_ids.assign(static_cast<size_t>(length), 'x');
     return tokens;
   }
 
@@ -95,7 +161,7 @@ class FakeCompute final : public Compute {
   }
 
   Prediction predict_call(const Input& input, const CancelCheck& cancelled) override {
-    const auto& texts = std::get<0>(input);
+    const std::vector<std::string> texts = texts_of(input);
     note(texts, cancelled);
     Prediction prediction;
     prediction.rows = row_count(input);
@@ -127,6 +193,11 @@ class FakeCompute final : public Compute {
     }
     script_->record(event);
     if (script_->on_predict) script_->on_predict(texts, cancelled);
+  }
+  static std::vector<std::string> texts_of(const Input& input) {
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&input)) return *texts;
+    const auto& batch = std::get<TokenBatch>(input);
+    return {static_cast<size_t>(batch.rows), std::string(static_cast<size_t>(batch.length), 'x')};
   }
   void write(const std::string& text, float* logits, float* probabilities) const {
     logits[0] = static_cast<float>(text.size());

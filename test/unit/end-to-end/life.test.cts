@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { BertCnn, type Threads } from "../../../src/index.cjs";
+import { BertCnn, type BertCnnOptions, type Threads } from "../../../src/index.cjs";
 import { expectClose, fixture, load, texts } from "../support/models.cjs";
 import { expectError, reasonOf } from "../support/rejection.cjs";
 
@@ -97,6 +97,7 @@ describe("a call", () => {
   it("ends with its timeout, and the model goes on", async () => {
     const model = await load("tiny-max-over-time");
     await expectError(model.predict(texts(20_000), { timeout: 1 }), "ERR_TIMEOUT");
+    expect(model.stats()).toMatchObject({ timedOut: 1, cancelled: 0 });
     expect((await model.predict("a")).logits.dims).toEqual([1, 3]);
   });
 
@@ -114,6 +115,32 @@ describe("a call", () => {
     expect(stats).toMatchObject({ rows: 30, queuedRows: 0, steps: 0, cancelled: 0, refused: 0 });
     expect(stats.batches).toBeGreaterThanOrEqual(1);
     expect(stats.tokens).toBeGreaterThan(60);
+    const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
+    expect(sum(stats.batchRows)).toBe(stats.batches);
+    expect(sum(stats.batchTokens)).toBe(stats.batches);
+    for (const seconds of [stats.tokenizerSeconds, stats.queueSeconds, stats.computeSeconds]) {
+      expect(seconds).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe("warming up", () => {
+  it.each<BertCnnOptions>([{ threads: { workers: 2 } }, { padding: "include" }, { maxLength: 5 }])(
+    "works with %j, and is not counted",
+    async (options) => {
+      const model = await load("tiny-frozen", options);
+      await model.warmup();
+      expect(model.stats()).toMatchObject({ rows: 0, batches: 0 });
+    },
+  );
+});
+
+describe("a batch that waits for more", () => {
+  it("takes what comes meanwhile, and goes when no more can come", async () => {
+    const model = await load("tiny-frozen", { maxQueueDelay: 1e6, maxQueueRows: 3 });
+    const calls = ["a", "b", "c"].map((text) => model.predict(text));
+    await Promise.all(calls);
+    expect(model.stats().batches).toBe(1);
   });
 });
 

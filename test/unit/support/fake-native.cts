@@ -40,12 +40,20 @@ export interface FakeCall {
 
 const stats: NativeStats = {
   queuedRows: 0,
+  handles: 1,
+  workers: 1,
   rows: 7,
   batches: 2,
   tokens: 40,
   steps: 1,
   cancelled: 0,
+  timedOut: 0,
   refused: 0,
+  batchRows: [0, 1, 1],
+  batchTokens: [0, 0, 0, 0, 2],
+  tokenizerSeconds: 0.25,
+  queueSeconds: 1.5,
+  computeSeconds: 0.5,
 };
 
 const modelInfo: NativeModelInfo = {
@@ -67,8 +75,9 @@ export class FakeNative implements NativeModule {
   readonly libtorchVersion = "2.13.0";
   readonly builtWithLibtorch = "2.13";
   readonly calls: FakeCall[] = [];
-  /** The ids given to `cancel`. */
+  /** The ids given to `cancel`, without those of calls that timed out. */
   readonly cancelled: number[] = [];
+  readonly timedOut: number[] = [];
   /** The options given to `loadModel`. */
   loadOptions: NativeLoadOptions | undefined;
   /** What `loadModel` gives instead of a model at once. */
@@ -98,6 +107,11 @@ export class FakeNative implements NativeModule {
     return { model: this.loading ?? Promise.resolve(this.model()), cancel };
   }
 
+  openShared(token: string): NativeModel {
+    this.calls.push({ method: "openShared", args: [token], result: deferred() });
+    return this.model();
+  }
+
   loadTokenizer(): Promise<NativeTokenizer> {
     return Promise.resolve({
       vocabSize: 97,
@@ -116,8 +130,10 @@ export class FakeNative implements NativeModule {
       loadStateDict: (...args) => this.#record("loadStateDict", args),
       saveStateDict: (...args) => this.#record<undefined>("saveStateDict", args),
       dispose: () => this.#record<undefined>("dispose", []),
-      cancel: (id) => {
-        this.cancelled.push(id);
+      warmUp: () => this.#record<undefined>("warmUp", []),
+      share: () => "bertcnn-42",
+      cancel: (id, timedOut) => {
+        (timedOut ? this.timedOut : this.cancelled).push(id);
         return true;
       },
       stats: () => stats,
