@@ -24,6 +24,7 @@
 #include "json.h"
 #include "kernels/arithmetic.h"
 #include "kernels/packed_batch.h"
+#include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
 #include "model/device.h"
 #include "model/weights.h"
@@ -112,12 +113,19 @@ const char* name_of(Arithmetic arithmetic) {
   return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
 }
 
+/// What was freed would else stay with the process.
+void return_memory() {
+  kernels::release_recycled_memory();
+  malloc_trim(0);
+}
+
 /// Packs the weights. Unless training wants them, only the packed matrices stay in memory.
 void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain) {
   if (arithmetic == Arithmetic::autograd) return;
   model.pack(arithmetic);
-  if (!keep_plain) model.release_encoder();
-  malloc_trim(0);  // what was freed would else stay with the process
+  if (keep_plain) return;
+  model.release_encoder();
+  return_memory();
 }
 
 uint64_t random_seed() {
@@ -233,6 +241,7 @@ at::Tensor probabilities_of(const at::Tensor& logits, model::ProblemType problem
 std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
                                                  const CancelCheck& cancelled) {
   return translating_errors([&] {
+    kernels::install_recycling_allocator();
     const at::Device device = model::find_device(options.device);
     const Arithmetic arithmetic = choose_arithmetic(options.dtype, device);
     model::use_threads(options.threads.value_or(0));
@@ -277,7 +286,10 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
 }
 
 ModelCompute::ModelCompute(std::unique_ptr<State> state) : state_(std::move(state)) {}
-ModelCompute::~ModelCompute() = default;
+ModelCompute::~ModelCompute() {
+  state_.reset();
+  return_memory();
+}
 
 const ModelInfo& ModelCompute::info() const {
   return state_->info;
