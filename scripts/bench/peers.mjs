@@ -30,11 +30,11 @@ const SEED = 1; // of the order of turns
 function choosePeers(options, installed) {
   const leftOut = [];
   const peers = (options.peers ?? Object.keys(PEERS)).filter((name) => {
-    const { needs, systems } = PEERS[name];
+    const { needs, title } = PEERS[name];
     // A part of a quick run that takes a minute to compile.
     if (options.peers === null && options.quick && name !== "prototype") return false;
     if (needs === null || installed[needs] !== null) return true;
-    leftOut.push({ name: systems[0], reason: "not installed: npm run bench -- --install-peers" });
+    leftOut.push({ name: title, reason: "not installed: npm run bench -- --install-peers" });
     return false;
   });
   return { peers, leftOut };
@@ -70,7 +70,16 @@ function sentenceWorkloads(options, model) {
 /** Measures one model's workloads into `results`. */
 async function runSection(results, model, workloads, { options, peers, installed, env, scratch }) {
   const converted = {};
-  for (const form of formsFor(peers)) converted[form] = await model.converted(form);
+  for (const form of formsFor(peers)) {
+    try {
+      converted[form] = await model.converted(form);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      for (const peer of peers.filter((name) => PEERS[name].form === form)) {
+        results.leftOut.push({ name: PEERS[peer].title, reason: error.message });
+      }
+    }
+  }
   const { cores } = results.machine;
   const texts = workloads.sentences !== undefined;
   const given = {

@@ -12,17 +12,19 @@
  * @property {{ title: string, bars: Bar[] }[]} groups
  */
 
-const WIDTH = 860;
-const LABELS = 180; // left of the bars
+const WIDTH = 880;
+const EDGE = 16;
+const LABELS = EDGE + 150; // left of the bars
 const VALUES = 250; // right of the longest bar: its value and note
 const BAR = { height: 16, step: 24 };
-const GAPS = { top: 62, panel: 30, group: 30, bottom: 16 };
+const GAPS = { top: 78, panel: 30, group: 30, bottom: 12 };
 
 const STYLE = `
     text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
     .title { font-size: 16px; font-weight: 600; }
     .panel { font-size: 14px; font-weight: 600; }
     .note, .group { fill: #59636e; }
+    .page { fill: #ffffff; }
     .ours-text { font-weight: 600; }
     .bar { fill: #a5b0bd; }
     .ours { fill: #2563c9; }
@@ -30,6 +32,7 @@ const STYLE = `
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
       .note, .group { fill: #a3adb8; }
+      .page { fill: #0d1117; }
       .bar { fill: #59636e; }
       .ours { fill: #5b9bff; }
       .line { stroke: #a3adb8; }
@@ -39,10 +42,10 @@ const STYLE = `
 export function chart(title, subtitle, panels) {
   const bars = panels.flatMap(({ groups }) => groups.flatMap((group) => group.bars));
   const scale = (WIDTH - LABELS - VALUES) / Math.max(1, ...bars.map(({ value }) => value));
-  const parts = [text(0, 20, title, "title"), text(0, 42, subtitle, "note")];
+  const parts = [text(EDGE, 32, title, "title"), text(EDGE, 54, subtitle, "note")];
   let y = GAPS.top;
   for (const panel of panels) {
-    parts.push(text(0, y + 14, panel.title, "panel"));
+    parts.push(text(EDGE, y + 14, panel.title, "panel"));
     y += GAPS.panel;
     for (const group of panel.groups) {
       parts.push(...drawGroup(group, y, scale));
@@ -56,6 +59,8 @@ export function chart(title, subtitle, panels) {
     `  <title id="title">${escaped(title)}</title>`,
     `  <desc id="description">${escaped(describe(panels))}</desc>`,
     `  <style>${STYLE}\n  </style>`,
+    // A ground of its own: where a renderer knows no colour schemes, dark text is on white all the same.
+    `  <rect class="page" width="${WIDTH}" height="${height}" rx="8"/>`,
     ...parts.map((part) => `  ${part}`),
     "</svg>\n",
   ].join("\n");

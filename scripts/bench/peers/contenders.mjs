@@ -38,14 +38,14 @@ export const MODE_TITLES = {
   alone: "one by one",
 };
 
-/** Names of `--peers`, and what each needs installed: "python", "npm" or nothing but PyTorch. */
+/** Names of `--peers`: what each needs installed, and the form of the model that it loads; null: PyTorch, ours. */
 export const PEERS = {
-  prototype: { systems: [PROTOTYPE], needs: null },
-  compile: { systems: ["torch.compile"], needs: null },
-  onnxruntime: { systems: ["onnxruntime-node"], needs: "npm" },
-  "transformers-js": { systems: ["transformers.js"], needs: "npm" },
-  openvino: { systems: ["OpenVINO"], needs: "python" },
-  ctranslate2: { systems: ["CTranslate2"], needs: "python" },
+  prototype: { title: PROTOTYPE, needs: null, form: null },
+  compile: { title: "torch.compile", needs: null, form: null },
+  onnxruntime: { title: "onnxruntime-node", needs: "npm", form: "onnx" },
+  "transformers-js": { title: "transformers.js", needs: "npm", form: "onnx" },
+  openvino: { title: "OpenVINO", needs: "python", form: "onnx" },
+  ctranslate2: { title: "CTranslate2", needs: "python", form: "ctranslate2" },
 };
 
 /**
@@ -63,7 +63,9 @@ export const PEERS = {
 export function contenders({ peers, cores, threads, packages, converted, texts }) {
   const common = { cores, threads, packages, converted, texts };
   const list = ours(common);
-  for (const peer of peers) list.push(...BY_PEER[peer](common));
+  for (const peer of peers.filter((name) => canLoad(name, converted))) {
+    list.push(...BY_PEER[peer](common));
+  }
   return list;
 }
 
@@ -140,6 +142,11 @@ const BY_PEER = {
 
 /** The forms of a model that the chosen peers load. @param {readonly string[]} peers */
 export function formsFor(peers) {
-  const onnx = ["onnxruntime", "transformers-js", "openvino"].some((name) => peers.includes(name));
-  return [...(onnx ? ["onnx"] : []), ...(peers.includes("ctranslate2") ? ["ctranslate2"] : [])];
+  return [...new Set(peers.map((name) => PEERS[name].form))].filter((form) => form !== null);
+}
+
+/** Whether the form of the model that a peer needs could be made. */
+export function canLoad(peer, converted) {
+  const { form } = PEERS[peer];
+  return form === null || converted[form] !== undefined;
 }

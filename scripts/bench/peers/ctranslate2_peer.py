@@ -3,14 +3,14 @@
 Settings: `computeType`; `workers` batches at the same time, each with `threads`.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ctranslate2
 import numpy
 import torch
-from peer import Peer, answer_with, load_tokenizer, serve
+from peer import Limits, Peer, answer_with, load_tokenizer, serve
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
@@ -55,9 +55,7 @@ class CTranslate2(Peer):
         )
         self.head = Head(folder)
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        config = json.loads((folder / "config.json").read_text())
-        if (folder / "tokenizer.json").exists():
-            self.tokenize = load_tokenizer(folder, config["max_position_embeddings"])
+        self.tokenize = load_tokenizer(folder, Limits(folder).most)
         return {
             "CTranslate2": ctranslate2.__version__,
             "settings": f"compute type {settings['computeType']}, inter_threads {workers}, "

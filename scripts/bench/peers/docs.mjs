@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { root } from "../../setup/project.mjs";
+import { root, SetupError } from "../../setup/project.mjs";
 import { chart } from "./chart.mjs";
 import { goalsOf, outcome } from "./goals.mjs";
 import { PRECISIONS } from "./results.mjs";
@@ -14,6 +14,7 @@ import {
   memoryTable,
   overviewTables,
   systemLines,
+  WAYS_EXPLAINED,
 } from "./report.mjs";
 import { asMarkdown } from "./table.mjs";
 
@@ -75,7 +76,7 @@ function details(results) {
     .filter(({ kind }) => kind === "bulk")
     .flatMap((workload) => [
       `### All ways of \`${workload.name}\``,
-      "`~`: slower than the system's fastest way, and given up after few rounds.",
+      `\`~\`: slower than the system's fastest way, and given up after few rounds; ${WAYS_EXPLAINED}.`,
       ...PRECISIONS.filter((precision) =>
         workload.entries.some((entry) => entry.precision === precision),
       ).map((precision) => asMarkdown(detailTable(results, workload, precision))),
@@ -105,6 +106,7 @@ function goalTable(results) {
 
 /** Writes the page and its chart, formatted as all pages are. */
 export async function writeDocs(results) {
+  if (results.quick) throw new SetupError("--docs: a quick run tells no speed; leave out --quick.");
   const prettier = await import("prettier");
   const page = replaceMeasured(readFileSync(PAGE, "utf8"), measuredMarkdown(results));
   const style = await prettier.resolveConfig(PAGE);

@@ -27,11 +27,10 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "test" / "parity"))
 
 from bert_cnn import BertCnn, HeadConfig, load_directory, save_directory  # noqa: E402
-from peer import load_tokenizer, pad  # noqa: E402
+from peer import Limits, load_tokenizer, pad  # noqa: E402
 from transformers import AutoTokenizer, BertConfig, BertModel  # noqa: E402
 
 CHECK_LENGTHS = (16, 5, 33, 128, 9, 64, 21)
-LEAST_TOKENS = 5  # the largest kernel: the prototype refuses a batch of shorter texts
 FILTER_SIZES = (3, 4, 5)
 
 
@@ -39,6 +38,11 @@ def random_rows(lengths, vocab_size: int, generator: torch.Generator) -> list[li
     first = min(1000, vocab_size // 2)  # what is below are BERT's special and unused tokens
     sizes = [(length,) for length in lengths]
     return [torch.randint(first, vocab_size, n, generator=generator).tolist() for n in sizes]
+
+
+def least_tokens(model: BertCnn) -> int:
+    """The prototype refuses a batch whose texts are all shorter than its largest kernel."""
+    return max(model.head.filter_sizes)
 
 
 @torch.inference_mode()
@@ -55,7 +59,7 @@ def alone(model: BertCnn, rows) -> torch.Tensor:
 @torch.inference_mode()
 def padded(model: BertCnn, rows) -> torch.Tensor:
     """Logits of all rows as one batch, convolved over padding."""
-    ids, mask = pad(rows, LEAST_TOKENS)
+    ids, mask = pad(rows, least_tokens(model))
     hidden = model.bert(input_ids=ids, attention_mask=mask).last_hidden_state
     return model.fc(model.pooled(hidden))
 
@@ -104,7 +108,7 @@ def hidden_states(model: BertCnn, rows, batch: int = 64) -> list[torch.Tensor]:
     result = [torch.empty(0)] * len(rows)
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        ids, mask = pad([rows[i] for i in chosen], LEAST_TOKENS)
+        ids, mask = pad([rows[i] for i in chosen], least_tokens(model))
         hidden = model.bert(input_ids=ids, attention_mask=mask).last_hidden_state
         for i, states in zip(chosen, hidden):
             result[i] = states[: len(rows[i])].clone()
@@ -154,7 +158,7 @@ def write_texts(model: BertCnn, specification, tokenizer, folder: Path, train: b
     elif train:
         spread_logits(model, tokenizer(specification["texts"][:64]))
     pairs = zip(specification["texts"], tokenizer(specification["texts"]))
-    kept = [(text, row) for text, row in pairs if len(row) >= LEAST_TOKENS]
+    kept = [(text, row) for text, row in pairs if len(row) >= least_tokens(model)]
     logits = batched(model, [row for _, row in kept])
     written = {
         "texts": [text for text, _ in kept],
@@ -187,11 +191,13 @@ def make_model(folder: Path, specification_file: str) -> None:
         torch.manual_seed(0)
         model, kind, train = given_model(source, 1)
         AutoTokenizer.from_pretrained(source, use_fast=True).save_pretrained(folder)
-        tokenizer = load_tokenizer(folder, model.bert.config.max_position_embeddings)
-        inputs = write_texts(model, specification, tokenizer, folder, train)
-        rows = tokenizer(inputs)
     labels = [f"LABEL_{i}" for i in range(model.fc.out_features)]
     save_directory(model, folder, labels, kind)
+    if "model" in specification:
+        tokenizer = load_tokenizer(folder, Limits(folder).most)
+        inputs = write_texts(model, specification, tokenizer, folder, train)
+        rows = tokenizer(inputs)
+        save_directory(model, folder, labels, kind)  # again: its head may have been trained
     write_reference(model, inputs, rows, folder)
 
 
@@ -204,8 +210,6 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
         config = model.bert.config
-        if config.hidden_act != "gelu":
-            raise ValueError(f"the export knows the activation gelu, not {config.hidden_act}")
         self.heads = config.num_attention_heads
         self.head_size = config.hidden_size // self.heads
         self.hidden_size = config.hidden_size
@@ -231,7 +235,7 @@ class Exported(nn.Module):
         mask = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -10000.0
         for layer in self.model.bert.encoder.layer:
             x = self.attention(layer, x, mask)
-            inner = F.gelu(layer.intermediate.dense(x))
+            inner = layer.intermediate(x)
             x = layer.output.LayerNorm(layer.output.dense(inner) + x)
         return self.model.fc(self.model.pooled(x))
 
@@ -240,7 +244,7 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def export_plain(model: BertCnn, file: str) -> None:
-    ids, mask = pad([[7] * 16, [8] * 9], LEAST_TOKENS)
+    ids, mask = pad([[7] * 16, [8] * 9], least_tokens(model))
     dynamic = {name: {0: "rows", 1: "length"} for name in INPUTS} | {"logits": {0: "rows"}}
     torch.onnx.export(
         Exported(model).eval(),

@@ -8,7 +8,7 @@ import path from "node:path";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import { padded, rowsOf, serve } from "./peer.mjs";
+import { limitsOf, padded, rowsOf, serve } from "./peer.mjs";
 
 /** A function that computes prepared batches, by a session of its own. */
 async function openSession({ packages, file, threads }) {
@@ -45,22 +45,20 @@ async function openWorker(settings) {
   };
 }
 
-async function loadTokenizer(packages, folder) {
+async function loadTokenizer(packages, folder, most) {
   const read = (name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"));
   const file = path.join(packages, "node_modules/@huggingface/tokenizers/dist/tokenizers.mjs");
   const { Tokenizer } = await import(pathToFileURL(file).href);
   const tokenizer = new Tokenizer(read("tokenizer.json"), read("tokenizer_config.json"));
-  const longest = read("config.json").max_position_embeddings;
   const encode = (text) => {
     const { ids } = tokenizer.encode(text);
-    return ids.length <= longest ? ids : [...ids.slice(0, longest - 1), ids.at(-1)];
+    return ids.length <= most ? ids : [...ids.slice(0, most - 1), ids.at(-1)];
   };
   return (texts) => texts.map(encode);
 }
 
 const contender = {
   padding: "convolved",
-  prepare: padded,
   async load(folder, { workers, texts, ...settings }) {
     const open = workers === 1 ? openSession : openWorker;
     const idle = await Promise.all(Array.from({ length: workers }, () => open(settings)));
@@ -71,7 +69,9 @@ const contender = {
       idle.push(run);
       return rows;
     };
-    if (texts) contender.tokenize = await loadTokenizer(settings.packages, folder);
+    const { least, most } = limitsOf(folder);
+    contender.prepare = (rows) => padded(rows, least);
+    if (texts) contender.tokenize = await loadTokenizer(settings.packages, folder, most);
     const require = createRequire(path.join(settings.packages, "package.json"));
     const { version } = require("onnxruntime-node/package.json");
     return {

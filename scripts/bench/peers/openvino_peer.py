@@ -3,11 +3,10 @@
 Settings: `precision` is "f32" or "bf16", `hint` "LATENCY" or "THROUGHPUT", and `threads`.
 """
 
-import json
 from pathlib import Path
 
 import openvino
-from peer import LEAST_TOKENS, Peer, answer_with, load_tokenizer, pad, serve
+from peer import Limits, Peer, answer_with, load_tokenizer, pad, serve
 
 
 class OpenVino(Peer):
@@ -20,14 +19,13 @@ class OpenVino(Peer):
         }
         self.model = core.compile_model(Path(settings["onnx"]) / "plain.onnx", "CPU", config)
         got = self.model.get_property("INFERENCE_PRECISION_HINT").to_string()
-        if got != {"f32": "f32", "bf16": "bf16"}[settings["precision"]]:
+        if got != settings["precision"]:
             raise RuntimeError(f"asked for {settings['precision']}, OpenVINO computes in {got}")
         self.request = self.model.create_infer_request()
         self.queue = openvino.AsyncInferQueue(self.model)  # as many requests as the hint asks for
         self.queue.set_callback(lambda request, results: self.keep(request, results))
-        max_length = json.loads((folder / "config.json").read_text())["max_position_embeddings"]
-        if (folder / "tokenizer.json").exists():
-            self.tokenize = load_tokenizer(folder, max_length)
+        self.limits = Limits(folder)
+        self.tokenize = load_tokenizer(folder, self.limits.most)
         streams = self.model.get_property("NUM_STREAMS")
         return {
             "OpenVINO": openvino.__version__.split("-")[0],
@@ -36,7 +34,7 @@ class OpenVino(Peer):
         }
 
     def prepare(self, rows):
-        ids, mask = (tensor.numpy() for tensor in pad(rows, LEAST_TOKENS))
+        ids, mask = (tensor.numpy() for tensor in pad(rows, self.limits.least))
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
 
     def run(self, batch):

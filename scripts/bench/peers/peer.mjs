@@ -1,9 +1,7 @@
 /** What the JavaScript contenders share: the protocol, batches, padding. See README.md. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { createInterface } from "node:readline";
-
-/** The largest kernel of the head: what convolves refuses shorter batches. */
-const LEAST_TOKENS = 5;
 
 /**
  * @typedef {object} Workload
@@ -25,9 +23,23 @@ const LEAST_TOKENS = 5;
  * @property {number} [parallel] batches that it computes at the same time
  */
 
-/** Token ids of several texts as a padded batch: `[rows, length]`, by rows. */
-export function padded(rows) {
-  const length = Math.max(LEAST_TOKENS, ...rows.map((row) => row.length));
+/** Tokens that a batch has at least, for the largest kernel, and a text at most. @param {string} folder */
+export function limitsOf(folder) {
+  const read = (name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"));
+  const { bert_cnn: head, max_position_embeddings: positions } = read("config.json");
+  const told = existsSync(path.join(folder, "tokenizer_config.json"))
+    ? read("tokenizer_config.json").model_max_length
+    : undefined;
+  return { least: Math.max(...head.filter_sizes), most: Math.min(positions, told ?? positions) };
+}
+
+/**
+ * Token ids of several texts as a padded batch: `[rows, length]`, by rows.
+ *
+ * @param {number[][]} rows @param {number} least its length at least
+ */
+export function padded(rows, least) {
+  const length = Math.max(least, ...rows.map((row) => row.length));
   const ids = new BigInt64Array(rows.length * length);
   const mask = new BigInt64Array(rows.length * length);
   for (const [index, row] of rows.entries()) {

@@ -12,7 +12,18 @@ import sys
 import time
 from pathlib import Path
 
-LEAST_TOKENS = 5  # the largest kernel of the head
+
+class Limits:
+    """Tokens that a batch has at least, for the largest kernel, and a text at most."""
+
+    def __init__(self, folder: Path):
+        read = lambda name: json.loads((folder / name).read_text())  # noqa: E731
+        config = read("config.json")
+        self.least = max(config["bert_cnn"]["filter_sizes"])
+        self.most = config["max_position_embeddings"]
+        if (folder / "tokenizer_config.json").exists():
+            told = read("tokenizer_config.json").get("model_max_length", self.most)
+            self.most = min(self.most, int(told))
 
 
 def pad(rows, least: int):
@@ -28,13 +39,17 @@ def pad(rows, least: int):
     return ids, mask
 
 
-def load_tokenizer(folder, max_length: int):
-    """A function from texts to rows of ids, by Hugging Face's tokenizer with all its threads."""
+def load_tokenizer(folder: Path, most: int):
+    """A function from texts to rows of at most so many ids, by Hugging Face's tokenizer with all
+    its threads; None where the model has no vocabulary."""
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        return None
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
+    tokenizer.enable_truncation(most)
     return lambda texts: [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from peer import LEAST_TOKENS, Peer, answer_with, load_tokenizer, pad, serve
+from peer import Limits, Peer, answer_with, load_tokenizer, pad, serve
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "test" / "parity"))
 
@@ -21,13 +21,16 @@ class Prototype(Peer):
         self.model, _ = load_directory(folder, padding="include")
         # The parity check's reference is eager; this is what transformers takes by default.
         self.model.bert.set_attn_implementation("sdpa")
-        self.autocast = settings.get("autocast", False)
-        positions = self.model.bert.config.max_position_embeddings
-        if (folder / "tokenizer.json").exists():
-            self.tokenize = load_tokenizer(folder, positions)
+        self.limits = Limits(folder)
+        self.tokenize = load_tokenizer(folder, self.limits.most)
         described = {"PyTorch": torch.__version__, "transformers": transformers.__version__}
-        described["settings"] = f"{settings['threads']} threads, SDPA, inference mode"
-        if self.autocast:
+        described["settings"] = f"{settings['threads']} threads, SDPA"
+        self.without_gradients = torch.inference_mode
+        if settings["autocast"]:
+            # Never left, so that it converts each weight once and not for each batch; in inference
+            # mode it would not keep them.
+            torch.autocast("cpu", torch.bfloat16).__enter__()
+            self.without_gradients = torch.no_grad
             described["settings"] += ", autocast to bfloat16"
         if settings.get("compile"):
             import torch._inductor.config as inductor
@@ -38,17 +41,12 @@ class Prototype(Peer):
         return described
 
     def prepare(self, rows):
-        ids, mask = pad(rows, LEAST_TOKENS)
+        ids, mask = pad(rows, self.limits.least)
         return ids, mask, torch.zeros_like(ids)
 
     def run(self, batch):
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+        with self.without_gradients():
             return self.model(*batch).float().tolist()
-
-    def run_all(self, batches):
-        # One context around all, so that autocast converts each weight once.
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
-            return super().run_all(batches)
 
 
 serve(answer_with(Prototype()))

@@ -14,6 +14,12 @@ import { asText } from "./table.mjs";
 
 const MEBIBYTE = 2 ** 20;
 
+/** The share of the processors that other programs may have taken from a run whose ratios are to be believed. */
+const QUIET = 0.03;
+
+/** For the reader of {@link howOf}. */
+export const WAYS_EXPLAINED = "`2 x 1` is two batches at a time, each by one thread";
+
 export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
 function ratioCell(ratio) {
@@ -107,11 +113,13 @@ export function memoryTable({ systems, models }) {
 
 export function machineLines({ machine, shares }) {
   const { processor, cores, instructions, memory, system, node } = machine;
+  const others = Math.max(...shares.map((each) => each.others));
   const lines = [
     `${processor}, ${cores} processors, ${instructions.join(" ")}, ${Math.round(memory / 2 ** 30)} GB`,
     `${system}, Node.js ${node}`,
-    `other programs took ${percent(Math.max(...shares.map((each) => each.others)), 1)} of the processors`,
+    `other programs took ${percent(others, 1)} of the processors`,
   ];
+  if (others > QUIET) lines.push("note: that is too much; close them and measure again");
   for (const { name, share } of shares.flatMap(({ idle }) => idle)) {
     lines.push(`note: ${name} took ${percent(share, 1)} of the processors while others computed`);
   }
@@ -137,7 +145,8 @@ export function workloadLine({ name, title, texts, tokens }, model) {
 export function reportText(results) {
   const parts = [machineLines(results).join("\n")];
   parts.push(
-    "How many times as fast bertcnn is, median of rounds (and extremes); each system's fastest way",
+    "How many times as fast bertcnn is, median of rounds (and extremes); each system's fastest way.\n" +
+      `In what follows ${WAYS_EXPLAINED}.`,
   );
   parts.push(...overviewTables(results).map(asText));
   for (const workload of results.workloads.filter(({ kind }) => kind === "bulk")) {

@@ -1,4 +1,6 @@
 /** Rounds in which every contender computes every workload once, one at a time, in an order that changes. */
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { shuffled } from "../../demo/ratings.mjs";
 import { busyTicks, ticksOf } from "./client.mjs";
 import { survivors } from "./statistics.mjs";
@@ -7,7 +9,7 @@ import { survivors } from "./statistics.mjs";
  * Ways of one system that are slower than its fastest by more than this go no further: after the round that warms
  * up, in which much runs for the first time, and after each later one.
  */
-const LIMITS = { warmUp: 1.5, later: 1.15 };
+const LIMITS = { warmUp: 2.5, later: 1.2 };
 
 /**
  * One way of one contender to compute one workload.
@@ -24,6 +26,9 @@ const LIMITS = { warmUp: 1.5, later: 1.15 };
  * @property {boolean} active
  * @property {string} [failed] why it was given up
  */
+
+/** Between two measurements: threads of the one before may look for work for a while. */
+const REST_MS = 100;
 
 /** Notes who else is at work while one contender computes. */
 export class Watch {
@@ -44,6 +49,7 @@ export class Watch {
    * @returns {Promise<T>}
    */
   async during(name, action) {
+    await sleep(REST_MS);
     const before = this.#read();
     const busy = busyTicks();
     const begin = performance.now();

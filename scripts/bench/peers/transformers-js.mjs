@@ -7,15 +7,14 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { padded, rowsOf, serve } from "./peer.mjs";
+import { limitsOf, padded, rowsOf, serve } from "./peer.mjs";
 
 let model;
 let library;
 
 const contender = {
   padding: "convolved",
-  prepare: padded,
-  async load(_, { packages, models, dtype, threads, texts }) {
+  async load(folder, { packages, models, dtype, threads, texts }) {
     const require = createRequire(path.join(packages, "package.json"));
     library = await import(pathToFileURL(require.resolve("@huggingface/transformers")).href);
     library.env.allowRemoteModels = false;
@@ -26,11 +25,10 @@ const contender = {
       device: "cpu",
       session_options: { intraOpNumThreads: threads, graphOptimizationLevel: "all" },
     });
+    const { least, most: max_length } = limitsOf(folder);
+    contender.prepare = (rows) => padded(rows, least);
     if (texts) {
       const tokenizer = await library.AutoTokenizer.from_pretrained(id);
-      const { max_position_embeddings: max_length } = JSON.parse(
-        readFileSync(path.join(models, "config.json"), "utf8"),
-      );
       const options = { return_tensor: false, truncation: true, max_length };
       contender.tokenize = (sentences) => tokenizer(sentences, options).input_ids;
     }

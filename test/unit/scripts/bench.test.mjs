@@ -141,7 +141,7 @@ describe("the benchmark's turns", () => {
     const entries = [
       entry("a", "sorted", 1),
       entry("a", "arrival", 1.4),
-      entry("a", "each", 2),
+      entry("a", "each", 3),
       entry("b", "arrival", 5),
     ];
     await turns(entries, 3);
@@ -199,7 +199,7 @@ describe("a contender's batches", () => {
   });
 
   test("padding is masked, and reaches the largest kernel", () => {
-    const { dims, ids, mask } = padded([[7], [8, 9]]);
+    const { dims, ids, mask } = padded([[7], [8, 9]], 5);
     expect(dims).toEqual([2, 5]);
     expect([...ids].map(Number)).toEqual([7, 0, 0, 0, 0, 8, 9, 0, 0, 0]);
     expect([...mask].map(Number)).toEqual([1, 0, 0, 0, 0, 1, 1, 0, 0, 0]);
