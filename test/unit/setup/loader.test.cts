@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 
 import { BertCnnError } from "../../../src/errors.cjs";
-import { loadAddon, loadNative } from "../../../src/loader.cjs";
+import { loadAddon, loadNative, waitingPassively } from "../../../src/loader.cjs";
 
 let root: string;
 let lib: string;
@@ -138,4 +138,39 @@ test("what the dynamic loader says is passed on, with its error as the cause", (
   chmodSync(addon, 0o644);
   expectFailure("ERR_ADDON_LOAD", addon, "file too short");
   expect(Object(failure().cause)).toHaveProperty("code", "ERR_DLOPEN_FAILED");
+});
+
+describe("OpenMP's threads", () => {
+  const names = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"] as const;
+  const seen = () => names.map((name) => process.env[name]);
+  const before = seen();
+
+  beforeEach(() => {
+    for (const name of names) Reflect.deleteProperty(process.env, name);
+  });
+  afterAll(() => {
+    for (const [i, name] of names.entries()) {
+      if (before[i] !== undefined) process.env[name] = before[i];
+    }
+  });
+
+  test("are told to wait passively while the addon is loaded, and nobody else is", () => {
+    expect(waitingPassively(seen)).toEqual(["passive", undefined]);
+    expect(seen()).toEqual([undefined, undefined]);
+    expect(() =>
+      waitingPassively(() => {
+        throw new Error("no addon");
+      }),
+    ).toThrow("no addon");
+    expect(seen()).toEqual([undefined, undefined]);
+  });
+
+  test.each([
+    ["OMP_WAIT_POLICY", ["active", undefined]],
+    ["GOMP_SPINCOUNT", [undefined, "active"]],
+  ])("wait as the user says with %s", (name, expected) => {
+    process.env[name] = "active";
+    expect(waitingPassively(seen)).toEqual(expected);
+    expect(seen()).toEqual(expected);
+  });
 });
