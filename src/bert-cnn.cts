@@ -39,7 +39,7 @@ import { readPath, readStateDictTarget } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
-import { defaultThreads } from "./threads.cjs";
+import { automaticThreads } from "./threads.cjs";
 import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
 
 /** What {@link BertCnn.predict} gives, row by row in the order of the input. */
@@ -179,7 +179,7 @@ export class BertCnn {
   static async fromPretrained(source: string, options?: BertCnnOptions): Promise<BertCnn> {
     const shape = shaped(options, "options", loadShape);
     const { revision, progress, signal, onStats, statsInterval, ...model } = shape;
-    const { threads = defaultThreads() } = model;
+    const { threads = automaticThreads() } = model;
     checkLabelCount(model.labels, model.numLabels);
     throwIfAborted(signal);
     const directory = await readSource(source, "model", { revision, progress, signal });

@@ -108,8 +108,8 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
   /** Of new weights and of dropout; from 0 to 2^53 - 1. Default: drawn by the system. */
   seed?: number | undefined;
   /**
-   * Threads on the CPU: a number for each operation, several workers, or `"auto"`. On CUDA a model always has
-   * one. Default: a number, that of the processors that the process may use.
+   * Threads on the CPU: a number for each operation, several workers, or `"auto"`, the default. On CUDA a model
+   * always has one.
    */
   threads?: Threads | undefined;
   /** Tokens that one batch may hold; a longer text is a batch of its own. Default 1024. */

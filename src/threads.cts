@@ -26,7 +26,7 @@ const workersShape = { workers: integerUpTo(MOST), perWorker: integerUpTo(MOST) 
 
 /** For {@link shaped}: reads {@link Threads}. */
 export const threads: Check<NativeThreads> = (value, name) => {
-  if (value === "auto") return automatic();
+  if (value === "auto") return automaticThreads();
   if (typeof value === "number") return one(integerUpTo(MOST)(value, name));
   if (typeof value !== "object" || value === null) {
     throw unexpected('"auto", number or object with workers', name, value);
@@ -43,15 +43,11 @@ export const threads: Check<NativeThreads> = (value, name) => {
   return { workers, perWorker, adaptive: false };
 };
 
-/** What a model gets that names no threads. */
-export function defaultThreads(): NativeThreads {
-  return one(availableParallelism());
+/** `"auto"`, which a model also gets that names no threads. */
+export function automaticThreads(): NativeThreads {
+  return { workers: availableParallelism(), perWorker: 1, adaptive: true };
 }
 
 function one(perWorker: number): NativeThreads {
   return { workers: 1, perWorker, adaptive: false };
-}
-
-function automatic(): NativeThreads {
-  return { workers: availableParallelism(), perWorker: 1, adaptive: true };
 }

@@ -50,6 +50,11 @@ describe("fromPretrained", () => {
     });
   });
 
+  it("lets the load choose the threads where none are named", async () => {
+    await load({ threads: undefined });
+    expect(native.loadOptions?.threads).toMatchObject({ perWorker: 1, adaptive: true });
+  });
+
   it("shows the model's facts, frozen", async () => {
     const model = await load();
     expect(model).toMatchObject({

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 
-import { defaultThreads, threads } from "../../src/threads.cjs";
+import { threads } from "../../src/threads.cjs";
 import { expectError } from "./support/rejection.cjs";
 
 const cores = availableParallelism();
@@ -13,10 +13,6 @@ describe("threads", () => {
     ["auto", cores, 1, true],
   ])("%j are %i workers with %i threads each", (value, workers, perWorker, adaptive) => {
     expect(threads(value, "threads")).toEqual({ workers, perWorker, adaptive });
-  });
-
-  it("are one a processor where none are named", () => {
-    expect(defaultThreads()).toEqual({ workers: 1, perWorker: cores, adaptive: false });
   });
 
   it.each<[unknown, string]>([

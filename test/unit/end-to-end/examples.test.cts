@@ -34,6 +34,20 @@ it("train writes a model with the labels of its data", async () => {
   expect((await load(out)).labels).toEqual(["bad", "good"]);
 });
 
+it("workers counts the labels of a file's lines in several threads", async () => {
+  const folder = await temporaryFolder();
+  const file = path.join(folder, "lines.txt");
+  const lines = ["a great movie", "awful plot", "not bad", "good"];
+  await writeFile(file, `${lines.join("\n")}\n`);
+  const { stdout } = await run("workers.mjs", fixture("tiny-frozen"), file, "3");
+  const counts = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(" "));
+  expect(counts.map(([label]) => label).sort()).toEqual(["negative", "neutral", "positive"]);
+  expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(lines.length);
+});
+
 it("server answers, refuses what is no text, and ends on SIGTERM", async () => {
   const server = spawn(process.execPath, [example("server.mjs"), fixture("tiny-frozen"), "0"], {
     cwd: root,
