@@ -50,7 +50,15 @@ test.each(["a,b", "a$b", "a b"])(
     for (const file of ["CMakeLists.txt", "binding/exports.map"]) {
       cpSync(path.join(repository, file), path.join(root, name, file));
     }
-    const rooms = ["json", "read_file", "text/x", "checkpoint/x", "engine/x", "model/x"];
+    const rooms = [
+      "json",
+      "read_file",
+      "text/x",
+      "checkpoint/x",
+      "engine/x",
+      "model/x",
+      "model/x_config",
+    ];
     for (const room of rooms) write(`${name}/native/${room}.cc`, "");
     const entry = "napi_register_module_v1";
     write(
