@@ -67,8 +67,28 @@ function sentenceWorkloads(options, model) {
   return { workloads: [{ ...timed, lengths: lengths.slice(0, count) }], sentences: compared };
 }
 
-/** Measures one model's workloads into `results`. */
-async function runSection(results, model, workloads, { options, peers, installed, env, scratch }) {
+/** Measures one model's workloads into `results`, one precision after another: less is loaded at a time. */
+async function runModel(results, model, workloads, common) {
+  const { options, peers, installed } = common;
+  const given = {
+    peers,
+    cores: results.machine.cores,
+    threads: options.threads,
+    packages: installed.npm,
+    converted: await convert(results, model, peers),
+    texts: workloads.sentences !== undefined,
+  };
+  const all = contenders(given);
+  results.models.push({ name: model.name, title: model.title, weights: model.weights });
+  results.products[model.name] = {};
+  for (const precision of options.precisions) {
+    const chosen = all.filter((contender) => contender.precision === precision);
+    if (chosen.length > 0) await runSection(results, model, workloads, precision, chosen, common);
+  }
+}
+
+/** The folders of the other forms of the model; peers whose form can't be made are left out. */
+async function convert(results, model, peers) {
   const converted = {};
   for (const form of formsFor(peers)) {
     try {
@@ -80,43 +100,44 @@ async function runSection(results, model, workloads, { options, peers, installed
       }
     }
   }
-  const { cores } = results.machine;
-  const texts = workloads.sentences !== undefined;
-  const given = {
-    peers,
-    cores,
-    threads: options.threads,
-    packages: installed.npm,
-    converted,
-    texts,
-  };
-  const log = (text) => console.log(text);
-  console.log(`\n${model.title}`);
+  return converted;
+}
+
+async function runSection(results, model, workloads, precision, chosen, common) {
+  const { options, env, scratch } = common;
+  console.log(`\n${model.title}, ${precision}`);
   const section = new Section({
     model,
     ...workloads,
-    contenders: contenders(given),
+    precision,
+    contenders: chosen,
     scratch,
     env,
-    cores,
-    log,
+    cores: results.machine.cores,
+    log: (text) => console.log(text),
   });
   try {
     await section.start();
     const keep = (entry) => !options.quick && keptForGoals(entry);
     const measured = await section.measure(options.rounds, randomNumbers(SEED), keep);
-    results.workloads.push(...measured.workloads);
-    results.products[model.name] = measured.products;
+    for (const workload of measured.workloads) addWorkload(results.workloads, workload);
+    results.products[model.name][precision] = measured.product;
     results.shares.push(measured.shares);
   } finally {
     await section.end();
   }
-  results.models.push({ name: model.name, title: model.title, weights: model.weights });
   results.systems.push(...section.systems);
   results.accuracy.push(...section.accuracy);
   results.failed.push(...section.failed);
   const told = new Set(results.leftOut.map(({ name }) => name));
   results.leftOut.push(...section.leftOut.filter(({ name }) => !told.has(name)));
+}
+
+/** A workload of one precision joins those of others. */
+function addWorkload(workloads, added) {
+  const same = workloads.find(({ name }) => name === added.name);
+  if (same) same.entries.push(...added.entries);
+  else workloads.push(added);
 }
 
 async function measure(options) {
@@ -148,11 +169,11 @@ async function measure(options) {
   try {
     if (options.workloads.some((name) => name !== "sentences")) {
       const model = await baseModel(env);
-      await runSection(results, model, { workloads: baseWorkloads(options, model) }, common);
+      await runModel(results, model, { workloads: baseWorkloads(options, model) }, common);
     }
     if (options.workloads.includes("sentences")) {
       const model = await sentenceModel(options, env);
-      await runSection(results, model, sentenceWorkloads(options, model), common);
+      await runModel(results, model, sentenceWorkloads(options, model), common);
     }
   } finally {
     rmSync(scratch, { recursive: true });

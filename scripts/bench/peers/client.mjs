@@ -107,6 +107,12 @@ export function memoryOf(pid, field) {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)[1]) * 1024;
 }
 
+/** Memory that programs can have without swapping, in bytes. */
+export function freeMemory() {
+  const text = readFileSync("/proc/meminfo", "utf8");
+  return Number(/^MemAvailable:\s+(\d+) kB/m.exec(text)[1]) * 1024;
+}
+
 /** From here on "VmHWM" is the peak since now. */
 export function forgetPeak(pid) {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");

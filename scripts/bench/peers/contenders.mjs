@@ -54,7 +54,7 @@ export const PEERS = {
  * @param {object} given
  * @param {readonly string[]} given.peers
  * @param {number} given.cores
- * @param {unknown} given.threads of ours; undefined: its default
+ * @param {unknown} given.threads of ours; undefined: in the ways of {@link divisions}
  * @param {string | null} given.packages folder of the Node.js peers
  * @param {{ onnx?: string, ctranslate2?: string }} given.converted
  * @param {boolean} given.texts whether sentences are to be tokenized
@@ -78,10 +78,21 @@ const contender = (system, precision, way, program, settings, modes = PEER_MODES
   modes,
 });
 
-function ours({ threads }) {
-  return ["float32", "bfloat16", "int8"].map((dtype) =>
-    contender(OURS, dtype, "", "ours.mjs", { dtype, threads }, OUR_MODES),
+function ours({ cores, threads }) {
+  return ["float32", "bfloat16", "int8"].flatMap((dtype) =>
+    ourDivisions(cores, threads).map(({ way, ...given }) =>
+      contender(OURS, dtype, way, "ours.mjs", { dtype, ...given }, OUR_MODES),
+    ),
   );
+}
+
+/** As the peers' where the user does not choose. */
+function ourDivisions(cores, threads) {
+  if (threads !== undefined) return [{ way: "", threads }];
+  return divisions(cores).map(({ way, workers, threads: perWorker }) => ({
+    way,
+    threads: workers === 1 ? perWorker : { workers, perWorker },
+  }));
 }
 
 /** One batch with all processors, or as many batches at a time as there are processors. */

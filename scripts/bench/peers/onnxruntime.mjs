@@ -39,6 +39,7 @@ async function openWorker(settings) {
       worker.once("error", reject);
     });
   await next();
+  worker.unref(); // it does not keep the process from ending with its input
   return (batch) => {
     worker.postMessage(batch);
     return next();

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { userPath } from "../../setup/project.mjs";
 import { PEERS } from "./contenders.mjs";
+import { PRECISIONS } from "./results.mjs";
 import { basePlans } from "./workloads.mjs";
 
 const WORKLOADS = [...Object.keys(basePlans(false)), "sentences"];
@@ -15,6 +16,7 @@ outputs differ from PyTorch's or a goal is missed.
   --install-peers      fetch the other systems into the cache first (1 GB); without them only PyTorch takes part
   --peers A,B          of ${Object.keys(PEERS).join(", ")}
                        (default: what is installed)
+  --precisions A,B     of ${PRECISIONS.join(", ")} (default: all)
   --workloads A,B      of ${WORKLOADS.join(", ")}
                        (default: all)
   --model DIR          for the workload 'sentences': a BERT checkpoint, or what savePretrained wrote
@@ -22,6 +24,7 @@ outputs differ from PyTorch's or a goal is missed.
   --data FILE          for the workload 'sentences': lines of id, rating and text between tabs, or of text
                        (default: rated sentences of movie reviews)
   --threads T          of bertcnn: a number, auto, or WxP for P threads in each of W workers
+                       (default: one worker, and one for each processor; the faster counts, as for peers)
   --rounds N           default 5
   --quick              few texts, one round, no goals: does it all work?
   --json FILE          write all results there
@@ -33,6 +36,7 @@ outputs differ from PyTorch's or a goal is missed.
 /**
  * @typedef {object} BenchOptions
  * @property {string[] | null} peers null: what is installed
+ * @property {string[]} precisions
  * @property {string[]} workloads
  * @property {string | undefined} model
  * @property {string | undefined} data
@@ -60,6 +64,7 @@ export function readOptions(args) {
     options: {
       "install-peers": flag,
       peers: text,
+      precisions: text,
       workloads: text,
       model: text,
       data: text,
@@ -76,6 +81,7 @@ export function readOptions(args) {
   const file = (name) => (values[name] === undefined ? undefined : userPath(values[name]));
   return {
     peers: values.peers === undefined ? null : choose("--peers", values.peers, Object.keys(PEERS)),
+    precisions: choose("--precisions", values.precisions ?? PRECISIONS.join(), PRECISIONS),
     workloads: choose("--workloads", values.workloads ?? WORKLOADS.join(), WORKLOADS),
     model: file("model"),
     data: file("data"),

@@ -1,4 +1,4 @@
-// bertcnn through its public interface. Settings: `dtype`, and `threads` where given.
+// bertcnn through its public interface. Settings: `dtype` and `threads`.
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,11 +43,9 @@ await serve({
   padding: "ignored",
   feed,
   async load(folder, { dtype, threads }) {
-    const options = { device: "cpu", dtype, ...(threads === undefined ? {} : { threads }) };
+    const options = { device: "cpu", dtype, threads };
     model = await BertCnn.fromPretrained(folder, options);
     const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
-    const given =
-      threads === undefined ? "its default threads" : `threads ${JSON.stringify(threads)}`;
-    return { bertcnn: version, settings: `dtype ${dtype}, ${given}` };
+    return { bertcnn: version, settings: `dtype ${dtype}, threads ${JSON.stringify(threads)}` };
   },
 });

@@ -131,13 +131,12 @@ export function groupsOf(entries) {
 }
 
 function thinOut(group, round) {
-  const warmingUp = round === 0;
   const ways = group.map((entry) => ({
     entry,
     keep: entry.keep,
-    times: warmingUp ? [entry.warmUp] : entry.times.filter((each) => each !== undefined),
+    times: [entry.warmUp, ...entry.times.filter((each) => each !== undefined)],
   }));
-  const limit = warmingUp ? LIMITS.warmUp : LIMITS.later;
+  const limit = round === 0 ? LIMITS.warmUp : LIMITS.later;
   const kept = new Set(survivors(ways, limit).map(({ entry }) => entry));
   for (const entry of group) entry.active = kept.has(entry);
 }

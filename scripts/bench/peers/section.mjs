@@ -1,16 +1,18 @@
-/** One model's part of the benchmark: its contenders are started, checked, timed by turns, and ended. */
+/** A model's part of the benchmark in one precision: its contenders are started, checked, timed by turns, and ended. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { agreementOf, compareLogits } from "./checks.mjs";
-import { forgetPeak, memoryOf, PeerProcess } from "./client.mjs";
+import { forgetPeak, freeMemory, memoryOf, PeerProcess } from "./client.mjs";
 import { flopsOfTexts, linearShapes, productRate, shapeOf } from "./flops.mjs";
 import { describe } from "./report.mjs";
 import { takeTurns, titleOf, Watch } from "./rounds.mjs";
 
 /** Rows of the measured matrix products: tokens in a batch. */
 const PRODUCT_ROWS = 1024;
+/** Free memory below which the contenders may come to disturb each other. */
+const SCARCE = 2 ** 30;
 const PRODUCT = fileURLToPath(new URL("product.py", import.meta.url));
 
 /**
@@ -30,7 +32,8 @@ export class Section {
    * @param {object} given
    * @param {import("./models.mjs").Model} given.model
    * @param {Workload[]} given.workloads
-   * @param {import("./contenders.mjs").Contender[]} given.contenders
+   * @param {string} given.precision
+   * @param {import("./contenders.mjs").Contender[]} given.contenders of this precision
    * @param {string} given.scratch a folder for files
    * @param {NodeJS.ProcessEnv} given.env of Python
    * @param {number} given.cores
@@ -57,6 +60,12 @@ export class Section {
     for (const contender of this.contenders) await this.#startOne(contender, reference);
     this.product = this.#spawn(PRODUCT);
     await this.product.ask({ do: "load", settings: { threads: this.cores } });
+    const free = freeMemory();
+    if (free < SCARCE) {
+      this.log(
+        `note: only ${Math.round(free / 2 ** 20)} MB of memory are free; leave out --peers or --precisions`,
+      );
+    }
   }
 
   async #startOne(contender, reference) {
@@ -129,19 +138,17 @@ export class Section {
     const pids = new Map(this.running.map((each) => [titleOf(each), each.peer.pid]));
     pids.set("product", this.product.pid);
     const watch = new Watch(pids, this.cores);
-    const products = Object.fromEntries(
-      [...new Set(this.running.map(({ precision }) => precision))].map((each) => [each, []]),
-    );
+    const product = [];
     await takeTurns({
       entries,
       rounds,
       random,
       time: (entry) => watch.during(titleOf(entry), () => this.#time(entry)),
-      product: (round) => watch.during("product", () => this.#measureProducts(products, round)),
+      product: (round) => watch.during("product", () => this.#measureProduct(product, round)),
       thinned: () => this.#endUnused(entries),
       log: this.log,
     });
-    return this.#results(entries, products, watch.shares);
+    return this.#results(entries, product, watch.shares);
   }
 
   #entriesOf({ system, precision, way, modes }, keep) {
@@ -158,13 +165,11 @@ export class Section {
     return (await peer.ask({ do: "time", workload, mode })).seconds;
   }
 
-  async #measureProducts(products, round) {
+  async #measureProduct(rates, round) {
     const shapes = linearShapes(this.shape);
-    for (const [precision, rates] of Object.entries(products)) {
-      const request = { do: "product", precision, rows: PRODUCT_ROWS, shapes };
-      const reply = await this.product.ask(request).catch(() => null); // not on this processor
-      if (reply) rates[round - 1] = productRate(shapes, reply.rates);
-    }
+    const request = { do: "product", precision: this.precision, rows: PRODUCT_ROWS, shapes };
+    const reply = await this.product.ask(request).catch(() => null); // not on this processor
+    if (reply) rates[round - 1] = productRate(shapes, reply.rates);
   }
 
   async #endUnused(entries) {
@@ -191,7 +196,7 @@ export class Section {
     await this.product?.end();
   }
 
-  #results(entries, products, shares) {
+  #results(entries, product, shares) {
     const workloads = this.workloads.map(({ name, title, kind, lengths }) => ({
       name,
       title,
@@ -202,7 +207,7 @@ export class Section {
       flops: flopsOfTexts(this.shape, lengths),
       entries: entries.filter(({ workload }) => workload === name).map(resultOf),
     }));
-    return { workloads, products, shares };
+    return { workloads, product, shares };
   }
 
   /** What is told of the contenders, after their end. */

@@ -24,7 +24,7 @@ export function pairedRatio(slow, fast) {
 
 /**
  * Which of several ways of one system go on after a round: those within `limit` of the fastest, and those named
- * to be kept.
+ * to be kept. Their least times count, since what disturbs a measurement only makes it longer.
  *
  * @template {{ times: readonly number[], keep?: boolean }} T
  * @param {readonly T[]} ways
@@ -32,6 +32,6 @@ export function pairedRatio(slow, fast) {
  * @returns {T[]}
  */
 export function survivors(ways, limit) {
-  const best = Math.min(...ways.map(({ times }) => median(times)));
-  return ways.filter(({ times, keep }) => keep || median(times) <= limit * best);
+  const best = Math.min(...ways.flatMap(({ times }) => times));
+  return ways.filter(({ times, keep }) => keep || Math.min(...times) <= limit * best);
 }
