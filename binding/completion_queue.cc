@@ -1,6 +1,5 @@
 #include "completion_queue.h"
 
-#include <memory>
 #include <utility>
 
 #include "errors.h"
@@ -13,9 +12,10 @@ CompletionQueue::CompletionQueue(Napi::Env env)
 }
 
 void CompletionQueue::post(Completion completion) {
-  auto* owned = new Completion(std::move(completion));  // the call's, once it is queued
   const std::lock_guard lock(mutex_);
-  if (closed_ || function_.NonBlockingCall(owned) != napi_ok) delete owned;
+  if (closed_) return;
+  waiting_.push_back(std::move(completion));
+  if (waiting_.size() == 1) function_.NonBlockingCall();
 }
 
 void CompletionQueue::expect(Napi::Env env) {
@@ -27,19 +27,27 @@ void CompletionQueue::arrive(Napi::Env env) {
 }
 
 void CompletionQueue::close() {
+  std::vector<Completion> dropped;  // outside of the lock, for who knows what they hold
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  dropped.swap(waiting_);
 }
 
-// JavaScript thread. The environment is null when it ends with completions left in the queue.
-void CompletionQueue::deliver(Napi::Env env, Napi::Function, CompletionQueue*,
-                              Completion* completion) {
-  const std::unique_ptr<Completion> owned(completion);
+// JavaScript thread. The environment is null when it ends with a call left in the queue.
+void CompletionQueue::deliver(Napi::Env env, Napi::Function, CompletionQueue* queue, void*) {
   if (env == nullptr) return;
-  try {
-    (*owned)(env);
-  } catch (const Napi::Error&) {
-    // Only a worker that is being terminated refuses: nobody is left to be told.
+  std::vector<Completion> completions;
+  {
+    const std::lock_guard lock(queue->mutex_);
+    completions.swap(queue->waiting_);
+  }
+  for (const Completion& completion : completions) {
+    const Napi::HandleScope scope(env);
+    try {
+      completion(env);
+    } catch (const Napi::Error&) {
+      // Only a worker that is being terminated refuses: nobody is left to be told.
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "engine/failure.h"
 #include "engine/requests.h"
@@ -12,8 +13,9 @@
 
 namespace bertcnn::binding {
 
-/// Carries completions to the JavaScript thread. Keeps the event loop alive only while something is
-/// awaited, so that an idle model doesn't keep a process from ending.
+/// Carries completions to the JavaScript thread: all that are there at once, so that the callers of
+/// a batch go on together, and what they ask for next arrives together too. Keeps the event loop
+/// alive only while something is awaited, so that an idle model doesn't keep a process from ending.
 class CompletionQueue {
  public:
   using Completion = std::function<void(Napi::Env)>;
@@ -31,12 +33,13 @@ class CompletionQueue {
   void close();
 
  private:
-  static void deliver(Napi::Env env, Napi::Function callback, CompletionQueue* queue,
-                      Completion* completion);
-  using Function = Napi::TypedThreadSafeFunction<CompletionQueue, Completion, deliver>;
+  static void deliver(Napi::Env env, Napi::Function callback, CompletionQueue* queue, void*);
+  using Function = Napi::TypedThreadSafeFunction<CompletionQueue, void, deliver>;
 
-  std::mutex mutex_;  // guards `closed_`, and `function_` against calls after its end
+  std::mutex
+      mutex_;  // guards `closed_` and `waiting_`, and `function_` against calls after its end
   bool closed_ = false;
+  std::vector<Completion> waiting_;  // where there are any, JavaScript has been told
   Function function_;
   int64_t expected_ = 0;  // JavaScript thread only
 };

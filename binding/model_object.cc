@@ -103,6 +103,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
   Napi::Function model_class =
       DefineClass(env, "NativeModel",
                   {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
+                   InstanceMethod<&Self::checked<&Self::flush>>("flush"),
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
@@ -232,8 +233,14 @@ Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
     });
   };
   return pending.after([&] {
-    client->engine->predict({id, client->id}, std::move(input), priority, std::move(done));
+    client->engine->predict({id, client->id}, std::move(input), priority, std::move(done),
+                            /*more_follow=*/true);
   });
+}
+
+Napi::Value ModelObject::flush(const Napi::CallbackInfo& info) {
+  if (const std::shared_ptr<EngineClient> client = client_.lock()) client->engine->wake();
+  return info.Env().Undefined();
 }
 
 Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {

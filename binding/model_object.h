@@ -41,6 +41,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value checked(const Napi::CallbackInfo& info);
 
   Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value configure_training(const Napi::CallbackInfo& info);
   Napi::Value train_step(const Napi::CallbackInfo& info);
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);

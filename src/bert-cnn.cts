@@ -136,6 +136,7 @@ export class BertCnn {
   readonly #native: NativeModel;
   readonly #endReports: () => void;
   #nextCall = 1;
+  #flushing = false;
   #disposal: Promise<void> | undefined;
 
   private constructor(native: NativeModel, stats: StatsOptions) {
@@ -447,7 +448,21 @@ export class BertCnn {
     this.#assertUsable();
     if (rowCount(input) === 0) return this.#emptyPrediction();
     const { work, cancel } = this.#call((id) => this.#native.predict(id, input, options));
+    this.#flushSoon();
     return whicheverFirst(work, cancel, limits);
+  }
+
+  /**
+   * Wakes the engine once this turn's calls are together, or it would take the first of them alone: the callers of
+   * one batch go on in the same turn, and ask for more in it.
+   */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#native.flush();
+    });
   }
 
   #emptyPrediction(): NativePrediction {

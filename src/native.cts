@@ -127,6 +127,8 @@ export interface NativeStats {
 export interface NativeModel {
   readonly info: NativeModelInfo;
   predict(id: number, input: NativeInput, options: NativePredictOptions): Promise<NativePrediction>;
+  /** To be called after the predictions of one turn of the event loop: nothing wakes the engine for them before. */
+  flush(): void;
   configureTraining(options: NativeTrainingOptions): Promise<void>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   savePretrained(directory: string): Promise<void>;

@@ -28,7 +28,7 @@ Engine::~Engine() {
 // ---- asking for work
 
 void Engine::predict(CallId id, Input input, int64_t priority,
-                     std::function<void(Failure, Prediction&&)> callback) {
+                     std::function<void(Failure, Prediction&&)> callback, bool more_follow) {
   auto call = std::make_shared<PredictCall>(id);
   call->rows = row_count(input);
   call->input = std::move(input);
@@ -45,11 +45,20 @@ void Engine::predict(CallId id, Input input, int64_t priority,
       open_.emplace(id, call);
       queue_.push(call);
       ++arrivals_;
-      wake = next_to_wake();
+      if (!more_follow) wake = next_to_wake();
     }
   }
   if (wake) wake->notify_one();
   if (failure || call->rows == 0) call->callback(failure, std::move(call->prediction));
+}
+
+void Engine::wake() {
+  std::condition_variable* wake = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = next_to_wake();
+  }
+  if (wake) wake->notify_one();
 }
 
 void Engine::train(CallId id, TrainRequest request,

@@ -68,8 +68,11 @@ class Engine {
   /// Predicts every row of `input`; no rows give an empty result at once. Higher priorities go
   /// first. Fails with ERR_QUEUE_FULL, ERR_CANCELLED, ERR_DISPOSED, or what the Compute throws for
   /// this call's rows.
+  /// `more_follow`: no thread is woken for it, since the caller has more to ask for, and then calls
+  /// `wake`: what is asked for together shall be taken together.
   void predict(CallId id, Input input, int64_t priority,
-               std::function<void(Failure, Prediction&&)> callback);
+               std::function<void(Failure, Prediction&&)> callback, bool more_follow = false);
+  void wake();
 
   /// One training step. Fails as `predict` does; then no weight has changed.
   void train(CallId id, TrainRequest request, std::function<void(Failure, StepResult&&)> callback);

@@ -170,6 +170,19 @@ describe("predict", () => {
     expect(truncated).toEqual(Uint8Array.of(0, 1));
   });
 
+  it("wakes the engine once for all calls of a turn", async () => {
+    const model = await load();
+    const calls = ["a", "b", "c"].map((text) => model.predict(text));
+    expect(native.flushes).toBe(0);
+    await turn();
+    expect(native.flushes).toBe(1);
+    for (const { result } of native.calls) result.resolve(prediction(1));
+    await Promise.all(calls);
+    void model.predict("later");
+    await turn();
+    expect(native.flushes).toBe(2);
+  });
+
   it("has no probabilities where the addon gives none", async () => {
     const model = await load();
     const call = model.predict("a");

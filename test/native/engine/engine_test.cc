@@ -61,6 +61,22 @@ TEST_F(EngineTest, WaitingCallsShareABatch) {
   EXPECT_EQ(events(), Events{"a ccc b"});
 }
 
+TEST_F(EngineTest, CallsThatAreAskedForTogetherAreTakenTogether) {
+  run([](Compute&) {}).get();  // the lead waits for work
+  std::promise<void> first, second;
+  const auto ask = [this](CallId id, const char* text, std::promise<void>& answered) {
+    engine().predict(
+        id, Texts{text}, 0, [&answered](const Failure&, Prediction&&) { answered.set_value(); },
+        /*more_follow=*/true);
+  };
+  ask(1, "a", first);
+  ask(2, "b", second);
+  engine().wake();
+  first.get_future().wait();
+  second.get_future().wait();
+  EXPECT_EQ(engine().stats().rows, 2);
+}
+
 TEST_F(EngineTest, ABatchHoldsAtMostMaxBatchTokens) {
   options.max_batch_tokens = 4;
   const auto gate = hold();

@@ -78,6 +78,8 @@ export class FakeNative implements NativeModule {
   /** The ids given to `cancel`, without those of calls that timed out. */
   readonly cancelled: number[] = [];
   readonly timedOut: number[] = [];
+  /** How often the engine was woken. */
+  flushes = 0;
   /** The options given to `loadModel`. */
   loadOptions: NativeLoadOptions | undefined;
   /** What `loadModel` gives instead of a model at once. */
@@ -124,6 +126,9 @@ export class FakeNative implements NativeModule {
     return {
       info: this.info,
       predict: (...args) => this.#record<NativePrediction>("predict", args),
+      flush: () => {
+        this.flushes++;
+      },
       configureTraining: (...args) => this.#record<undefined>("configureTraining", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
