@@ -122,10 +122,8 @@ void return_memory() {
 /// Packs the weights. Unless training wants them, only the packed matrices stay in memory.
 void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain) {
   if (arithmetic == Arithmetic::autograd) return;
-  model.pack(arithmetic);
-  if (keep_plain) return;
-  model.release_encoder();
-  return_memory();
+  model.pack(arithmetic, !keep_plain);
+  if (!keep_plain) return_memory();
 }
 
 uint64_t random_seed() {

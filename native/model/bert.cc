@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
+#include "kernels/recycling_allocator.h"
 
 namespace bertcnn::model {
 
@@ -121,8 +122,13 @@ HiddenStates Bert::forward(const PackedBatch& batch, const ForwardContext& conte
   return hidden;
 }
 
-void Bert::pack(Arithmetic arithmetic) {
-  for (BertLayer& layer : layers_) layer.pack(arithmetic);
+void Bert::pack(Arithmetic arithmetic, bool release) {
+  for (BertLayer& layer : layers_) {
+    layer.pack(arithmetic);
+    if (!release) continue;
+    layer.release();
+    kernels::release_recycled_memory();
+  }
 }
 
 void Bert::release() const {

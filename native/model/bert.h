@@ -72,8 +72,9 @@ class Bert {
   /// Appends every weight in the order of BertModel's state dict, the pooler's last.
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
 
-  /// Packs the layers' matrices where that was not done or they have changed since.
-  void pack(kernels::Arithmetic arithmetic);
+  /// Packs the layers' matrices where that was not done or they have changed since. With `release`
+  /// each layer's plain ones are freed before the next is packed, so that both are never all there.
+  void pack(kernels::Arithmetic arithmetic, bool release);
   /// Frees the memory of the layers' plain matrices, once packed.
   void release() const;
   /// Brings it back, with its values. False: without them, since the arithmetic does not keep them.

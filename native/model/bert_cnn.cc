@@ -90,9 +90,10 @@ at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& cont
   return head_.forward(hidden, batch, of_head);
 }
 
-void BertCnn::pack(Arithmetic arithmetic) {
+void BertCnn::pack(Arithmetic arithmetic, bool release_encoder) {
   const at::NoGradGuard no_grad;
-  bert_.pack(arithmetic);
+  bert_.pack(arithmetic, release_encoder);
+  released_ |= release_encoder;
   head_.pack(arithmetic);
   arithmetic_ = arithmetic;
 }

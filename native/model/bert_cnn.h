@@ -55,7 +55,8 @@ class BertCnn {
 
   /// Packs the weights for products of this arithmetic, on the CPU; weights that are packed and
   /// have not changed since stay as they are. Call it again after weights have changed.
-  void pack(kernels::Arithmetic arithmetic);
+  /// With `release_encoder` as that member does, layer by layer.
+  void pack(kernels::Arithmetic arithmetic, bool release_encoder = false);
   /// Frees the memory of the encoder's plain matrices: predicting, and training with a frozen
   /// encoder, want the packed ones only.
   void release_encoder();
