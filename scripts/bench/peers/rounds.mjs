@@ -98,9 +98,13 @@ export class Watch {
  * @param {(text: string) => void} given.log
  */
 export async function takeTurns({ entries, rounds, random, time, product, thinned, log }) {
+  const begin = performance.now();
   for (let round = 0; round <= rounds; round++) {
+    const minutes = Math.round((performance.now() - begin) / 60_000);
     const active = entries.filter((entry) => entry.active);
-    log(`round ${round === 0 ? "0 (warm-up)" : round} of ${rounds}: ${active.length} measurements`);
+    log(
+      `round ${round === 0 ? "0 (warm-up)" : round} of ${rounds}: ${active.length} measurements, after ${minutes} minutes`,
+    );
     const order = shuffled(active, random);
     const half = order.length >> 1;
     for (const [index, entry] of order.entries()) {
