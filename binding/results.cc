@@ -62,6 +62,7 @@ Napi::Value to_js(Napi::Env env, const engine::LoadReport& report) {
   object.Set("missing", to_array(env, report.missing));
   object.Set("unexpected", to_array(env, report.unexpected));
   object.Set("initialized", to_array(env, report.initialized));
+  object.Set("packSeconds", to_seconds(report.pack_time));
   return object;
 }
 

@@ -49,6 +49,7 @@ export interface NativeLoadReport {
   missing: string[];
   unexpected: string[];
   initialized: string[];
+  packSeconds: number;
 }
 
 export interface NativeModelInfo {

@@ -96,6 +96,7 @@ Contents read_file(MappedFile file) {
     tensor.file = source.open_file();
     tensor.offset = static_cast<uint64_t>(tensor.bytes.data() - source.bytes().data());
   }
+  source.forget_pages();  // from here on tensors are read, not looked at
   return contents;
 }
 

@@ -57,6 +57,12 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::forget_pages() const {
+  if (open_ != nullptr) {
+    ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+  }
+}
+
 MappedFile::~MappedFile() {
   if (open_ != nullptr) {
     ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());

@@ -34,6 +34,9 @@ class MappedFile {
 
   const std::string& path() const { return path_; }
   std::span<const std::byte> bytes() const { return bytes_; }
+  /// Takes what was looked at off the process's resident memory: Linux maps much around each byte.
+  /// Later looks bring it back.
+  void forget_pages() const;
   /// Null where somebody else keeps the bytes.
   const std::shared_ptr<const OpenFile>& open_file() const { return open_; }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <filesystem>
@@ -155,7 +156,7 @@ int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& b
 }
 
 LoadReport report_of(const model::Mismatches& mismatches) {
-  return {mismatches.missing, mismatches.unexpected, {}};
+  return {mismatches.missing, mismatches.unexpected, {}, {}};
 }
 
 kernels::PackedBatch pack(std::span<const TokenRow* const> rows, at::Device device) {
@@ -266,7 +267,9 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     state->model.initialize(report.missing, initializer);
     report.initialized = report.missing;
     check_cancelled(cancelled);
+    const auto begin = std::chrono::steady_clock::now();
     pack_weights(state->model, arithmetic, false);
+    report.pack_time = std::chrono::steady_clock::now() - begin;
 
     ModelInfo& info = state->info;
     info.config = json::write(config.to_json());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/clock.h"
 #include "engine/compute.h"
 #include "training/options.h"
 
@@ -37,6 +38,7 @@ struct LoadReport {
   std::vector<std::string> missing;      // the model has it, the source does not
   std::vector<std::string> unexpected;   // the source has it, the model does not; ignored
   std::vector<std::string> initialized;  // new weights, drawn from the seed
+  Duration pack_time{};                  // 0 where the weights are packed at the next prediction
 };
 
 /// What the facade shows of a model. `config` is the JSON text of the config.json that would be

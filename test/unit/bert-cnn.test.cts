@@ -65,7 +65,7 @@ describe("fromPretrained", () => {
       dtype: "float32",
       maxLength: 40,
       parameterCount: 1234,
-      loadReport: { missing: [], unexpected: [], initialized: ["fc.weight"] },
+      loadReport: { missing: [], unexpected: [], initialized: ["fc.weight"], packSeconds: 0.25 },
     });
     expect(Object.isFrozen(model.config.bert_cnn)).toBe(true);
     expect(Object.isFrozen(model.labels)).toBe(true);
@@ -488,8 +488,13 @@ describe("weights", () => {
     expect(native.last("loadStateDict").args).toEqual([path.resolve("weights.pt"), true]);
     native
       .last("loadStateDict")
-      .result.resolve({ missing: ["a"], unexpected: [], initialized: [] });
-    expect(await loading).toEqual({ missing: ["a"], unexpected: [], initialized: [] });
+      .result.resolve({ missing: ["a"], unexpected: [], initialized: [], packSeconds: 0 });
+    expect(await loading).toEqual({
+      missing: ["a"],
+      unexpected: [],
+      initialized: [],
+      packSeconds: 0,
+    });
     void model.loadStateDict("weights.pt", { strict: false });
     expect(native.last("loadStateDict").args[1]).toBe(false);
   });

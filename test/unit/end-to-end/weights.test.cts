@@ -41,7 +41,8 @@ describe("savePretrained and fromPretrained", () => {
       expect(again.config).toEqual(model.config);
       expect(again.maxLength).toBe(model.maxLength);
       expect(again.config.bert_cnn).toMatchObject({ variant, num_filters: 7, dropout: 0.25 });
-      expect(again.loadReport).toEqual({ missing: [], unexpected: [], initialized: [] });
+      expect(again.loadReport).toMatchObject({ missing: [], unexpected: [], initialized: [] });
+      expect(again.loadReport.packSeconds).toBeGreaterThan(0);
     },
   );
 

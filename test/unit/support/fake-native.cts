@@ -64,7 +64,7 @@ const modelInfo: NativeModelInfo = {
   dtype: "float32",
   maxLength: 40,
   parameterCount: 1234,
-  report: { missing: [], unexpected: [], initialized: ["fc.weight"] },
+  report: { missing: [], unexpected: [], initialized: ["fc.weight"], packSeconds: 0.25 },
 };
 
 /**
