@@ -2,7 +2,7 @@
 // each room of native/ and a total for both: `npm run coverage [-- --native | --typescript]`. The details
 // are in coverage/native/index.html and coverage/lcov-report/index.html.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -25,6 +25,8 @@ if (both || values.typescript) typescript();
 
 /** @param {string} libtorch */
 function native(libtorch) {
+  // What a former build counted would not fit the code.
+  rmSync(BUILD, { recursive: true, force: true });
   // Without optimisation a line of the report is a line of the source, and ATen's headers compile faster.
   // libtorch was built with NDEBUG: without it some classes of its headers have other members.
   run("cmake", [
@@ -38,10 +40,6 @@ function native(libtorch) {
     ],
     ...["-DBERTCNN_COVERAGE=ON", "-DBERTCNN_BUILD_TESTS=ON", `-DBERTCNN_LIBTORCH=${libtorch}`],
   ]);
-  // Counts of a former build would not fit the code.
-  for (const file of readdirSync(BUILD, { recursive: true, encoding: "utf8" })) {
-    if (file.endsWith(".gcda")) rmSync(path.join(BUILD, file));
-  }
   run("cmake", ["--build", BUILD, "--parallel", String(availableParallelism())]);
   run("ctest", [
     "--test-dir",
