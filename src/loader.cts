@@ -60,7 +60,7 @@ function checkBeforeLoading(addon: string, info: BuildInfo | undefined): void {
 function load(addon: string): NativeModule {
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only require loads an addon
-    return waitingPassively(() => require(addon) as NativeModule);
+    return waitingBriefly(() => require(addon) as NativeModule);
   } catch (error) {
     // Not instanceof: the dynamic loader's error may come from another realm.
     throw loadError(addon, String((error as { message?: unknown }).message), error);
@@ -68,19 +68,21 @@ function load(addon: string): NativeModule {
 }
 
 /**
- * Loads OpenMP such that its threads sleep while they wait for each other. By default they spin, so that beside
- * anything else that is busy a small prediction takes many times as long, and the processors never rest. OpenMP
- * reads its environment once, when it is loaded. What the user has set is left as it is, and what is set here
- * is gone before a child could inherit it.
+ * Loads OpenMP such that its threads spin for some microseconds while they wait for each other, and then sleep:
+ * long enough to the next operation of a prediction. By default they spin for milliseconds, so that beside
+ * anything else that is busy a small prediction takes many times as long, and the processors never rest. The
+ * number is libgomp's own for a process with more threads than processors. OpenMP reads its environment once,
+ * when it is loaded. What the user has set is left as it is, and what is set here is gone before a child could
+ * inherit it.
  */
-export function waitingPassively<T>(load: () => T): T {
+export function waitingBriefly<T>(load: () => T): T {
   const { env } = process;
   if (env["OMP_WAIT_POLICY"] !== undefined || env["GOMP_SPINCOUNT"] !== undefined) return load();
-  env["OMP_WAIT_POLICY"] = "passive";
+  env["GOMP_SPINCOUNT"] = "1000";
   try {
     return load();
   } finally {
-    delete env["OMP_WAIT_POLICY"];
+    delete env["GOMP_SPINCOUNT"];
   }
 }
 

@@ -11,6 +11,10 @@
 
 #include "kernels/onednn.h"
 
+#if !defined(_OPENMP) && !defined(__clang_analyzer__)
+#error "at::parallel_for would compute on one thread"
+#endif
+
 namespace bertcnn::kernels {
 namespace {
 

@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 
 import { BertCnnError } from "../../../src/errors.cjs";
-import { loadAddon, loadNative, waitingPassively } from "../../../src/loader.cjs";
+import { loadAddon, loadNative, waitingBriefly } from "../../../src/loader.cjs";
 
 let root: string;
 let lib: string;
@@ -154,11 +154,11 @@ describe("OpenMP's threads", () => {
     }
   });
 
-  test("are told to wait passively while the addon is loaded, and nobody else is", () => {
-    expect(waitingPassively(seen)).toEqual(["passive", undefined]);
+  test("are told to spin briefly while the addon is loaded, and nobody else is", () => {
+    expect(waitingBriefly(seen)).toEqual([undefined, "1000"]);
     expect(seen()).toEqual([undefined, undefined]);
     expect(() =>
-      waitingPassively(() => {
+      waitingBriefly(() => {
         throw new Error("no addon");
       }),
     ).toThrow("no addon");
@@ -170,7 +170,7 @@ describe("OpenMP's threads", () => {
     ["GOMP_SPINCOUNT", [undefined, "active"]],
   ])("wait as the user says with %s", (name, expected) => {
     process.env[name] = "active";
-    expect(waitingPassively(seen)).toEqual(expected);
+    expect(waitingBriefly(seen)).toEqual(expected);
     expect(seen()).toEqual(expected);
   });
 });
