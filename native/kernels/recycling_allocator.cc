@@ -3,10 +3,14 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/Exception.h>
+#include <sys/mman.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
-#include <map>
 #include <mutex>
+#include <vector>
 
 namespace bertcnn::kernels {
 namespace {
@@ -14,12 +18,42 @@ namespace {
 constexpr size_t kSmallest = size_t{256} << 10;
 constexpr size_t kLargest = size_t{48} << 20;
 constexpr size_t kMostKept = size_t{128} << 20;
-constexpr size_t kUnit = size_t{64} << 10;
 
 /// What lies before a block's data. As large as libtorch aligns to.
 struct alignas(64) Header {
   size_t size;  // of the data
 };
+
+/// A little larger, so that batches of about as many tokens need blocks of the same sizes.
+size_t rounded(size_t size) {
+  const size_t unit = std::bit_floor(size) / 8;
+  return (size + unit - 1) / unit * unit;
+}
+
+/// Large blocks come from the system itself, small ones from the C library: that would keep large
+/// ones, too, in between what is still used, and never give them back.
+Header* new_block(size_t size) {
+  void* block = nullptr;
+  if (size < kSmallest) {
+    block = c10::alloc_cpu(sizeof(Header) + size);
+  } else {
+    block = ::mmap(nullptr, sizeof(Header) + size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    TORCH_CHECK_WITH(OutOfMemoryError, block != MAP_FAILED, "can't allocate memory: ", size,
+                     " bytes were asked for");
+  }
+  auto* header = static_cast<Header*>(block);
+  header->size = size;
+  return header;
+}
+
+void free_block(Header* header) {
+  if (header->size < kSmallest) {
+    c10::free_cpu(header);
+  } else {
+    ::munmap(header, sizeof(Header) + header->size);
+  }
+}
 
 class RecyclingAllocator final : public c10::Allocator {
  public:
@@ -36,7 +70,7 @@ class RecyclingAllocator final : public c10::Allocator {
 
   void release() {
     const std::scoped_lock lock(mutex_);
-    for (const auto& [size, header] : kept_) c10::free_cpu(header);
+    for (Header* header : kept_) free_block(header);
     kept_.clear();
     kept_bytes_ = 0;
   }
@@ -54,43 +88,51 @@ class RecyclingAllocator final : public c10::Allocator {
 
  private:
   void* take(size_t size) {
-    if (size >= kSmallest) size = (size + kUnit - 1) / kUnit * kUnit;
+    if (size >= kSmallest) size = rounded(size);
     Header* header = size >= kSmallest ? take_kept(size) : nullptr;
-    if (header == nullptr) {
-      header = static_cast<Header*>(c10::alloc_cpu(sizeof(Header) + size));
-      header->size = size;
-    }
+    if (header == nullptr) header = new_block(size);
     return header + 1;
   }
 
-  /// A kept block of this size, or up to a quarter larger.
+  /// Of the kept blocks of this size, or up to a quarter larger, the last one that was in use: it
+  /// may still be in the processor's cache.
   Header* take_kept(size_t size) {
     const std::scoped_lock lock(mutex_);
-    const auto found = kept_.lower_bound(size);
-    if (found == kept_.end() || found->first > size + size / 4) return nullptr;
-    Header* header = found->second;
-    kept_bytes_ -= found->first;
-    kept_.erase(found);
+    const auto found = std::find_if(kept_.rbegin(), kept_.rend(), [size](const Header* header) {
+      return header->size >= size && header->size <= size + size / 4;
+    });
+    if (found == kept_.rend()) return nullptr;
+    Header* header = *found;
+    kept_.erase(std::next(found).base());
+    kept_bytes_ -= header->size;
     return header;
   }
 
   static void give_back(void* data) {
     if (data == nullptr) return;
     Header* header = static_cast<Header*>(data) - 1;
-    if (!instance().keep(header)) c10::free_cpu(header);
+    if (header->size < kSmallest || header->size > kLargest) {
+      free_block(header);
+    } else {
+      instance().keep(header);
+    }
   }
 
-  bool keep(Header* header) {
-    if (header->size < kSmallest || header->size > kLargest) return false;
+  /// What has not been used for longest goes where there is too much.
+  void keep(Header* header) {
     const std::scoped_lock lock(mutex_);
-    if (kept_bytes_ + header->size > kMostKept) return false;
+    kept_.push_back(header);
     kept_bytes_ += header->size;
-    kept_.emplace(header->size, header);
-    return true;
+    auto end = kept_.begin();
+    for (; kept_bytes_ > kMostKept; ++end) {
+      kept_bytes_ -= (*end)->size;
+      free_block(*end);
+    }
+    kept_.erase(kept_.begin(), end);
   }
 
   std::mutex mutex_;
-  std::multimap<size_t, Header*> kept_;  // by size
+  std::vector<Header*> kept_;  // the last one given back is the last
   size_t kept_bytes_ = 0;
 };
 

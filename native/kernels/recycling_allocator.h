@@ -7,8 +7,8 @@ namespace bertcnn::kernels {
 
 /// From now on libtorch's tensors on the CPU get their memory from an allocator that keeps a few
 /// freed blocks (of 256 KiB to 48 MiB, 128 MiB in all, process-wide) for the next tensor of about
-/// that size. The C library would return such blocks to the system after every layer and fault them
-/// in again, page by page, for the next. Later calls do nothing.
+/// that size: those that were used last. The C library would return such blocks to the system after
+/// every layer and fault them in again, page by page, for the next. Later calls do nothing.
 void install_recycling_allocator();
 
 /// Gives the blocks that nobody uses back to the system.

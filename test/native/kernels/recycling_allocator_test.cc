@@ -46,6 +46,24 @@ TEST_F(RecyclingAllocator, KeepsNeitherSmallNorHugeBlocksNorMoreThanItsLimit) {
   EXPECT_EQ(recycled_bytes(), 0);
 }
 
+TEST_F(RecyclingAllocator, DropsWhatHasNotBeenUsedForLongest) {
+  std::vector<at::Tensor> many;
+  for (int i = 0; i < 3; ++i) many.push_back(bytes(40 * kMiB));
+  many.push_back(bytes(20 * kMiB));
+  const void* oldest = many[0].const_data_ptr();
+  const void* newest = many[2].const_data_ptr();
+  for (at::Tensor& tensor : many) tensor.reset();
+  EXPECT_EQ(recycled_bytes(), (2 * 40 + 20) * kMiB);
+  const at::Tensor second = bytes(40 * kMiB);
+  EXPECT_EQ(second.const_data_ptr(), newest);
+  EXPECT_NE(bytes(40 * kMiB).const_data_ptr(), oldest);
+  EXPECT_EQ(recycled_bytes(), (40 + 20) * kMiB);
+}
+
+TEST_F(RecyclingAllocator, TellsWhereTheSystemHasNoMemory) {
+  EXPECT_THROW(bytes(int64_t{1} << 60), c10::Error);
+}
+
 TEST_F(RecyclingAllocator, AlignsAsLibtorchDoesAndTakesEmptyTensors) {
   for (const int64_t size : {1L, 63L, 4096L, 300000L, 5 * kMiB}) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(bytes(size).const_data_ptr()) % 64, 0);
