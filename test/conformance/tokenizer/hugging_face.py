@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
 from transformers import BertTokenizerFast
 
 from encoded import Encodings
@@ -48,6 +49,29 @@ def encode_truncated(directory, texts, pairs, add_special_tokens, max_length, st
     result = flatten(encodings, texts, pairs)
     result.truncated = np.array([bool(encoding.overflowing) for encoding in encodings])
     return result, errors
+
+
+def decode(directory: Path, ids: list[list[int]]) -> list[dict]:
+    """As Ours.decode. By the decoder of the directory's tokenizer.json, where there is one:
+    BertTokenizerFast puts its own into its place."""
+    file = directory / "tokenizer.json"
+    inside = Tokenizer.from_file(str(file)) if file.exists() else tokenizer(directory)
+    return [
+        {
+            "tokens": [inside.id_to_token(number) for number in row],
+            "text": inside.decode(row, skip_special_tokens=False),
+            "plain": inside.decode(row, skip_special_tokens=True),
+        }
+        for row in ids
+    ]
+
+
+def encoded_ids(directory: Path, texts: list[str]) -> list[list[int]]:
+    return [encoding.ids for encoding in tokenizer(directory).encode_batch(texts)]
+
+
+def size(directory: Path) -> int:
+    return tokenizer(directory).get_vocab_size()
 
 
 def flatten(encodings, texts: list[str], pairs: list[str] | None) -> Encodings:

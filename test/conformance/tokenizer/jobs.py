@@ -92,6 +92,29 @@ class Worker:
         outcome.compare(name, *self.both(name, texts, public=True), texts)
         return outcome
 
+    def decoded(self, name: str, texts: list[str], count: int, seed: int) -> Outcome:
+        """`decode` and `tokens`, of the ids of texts and of ids drawn at random."""
+        directory = self.directories[name]
+        rng = random.Random(seed)
+        vocabulary = hugging_face.size(directory)
+
+        def drawn() -> int:  # the first ones are special tokens, characters and the like
+            return rng.randrange(vocabulary if rng.random() < 0.7 else min(vocabulary, 1200))
+
+        ids = hugging_face.encoded_ids(directory, [corpus.well_formed(text) for text in texts])
+        ids += [[drawn() for _ in range(rng.randrange(40))] for _ in range(count)]
+        outcome = Outcome(f"decoding: {name}", texts=len(ids))
+        theirs = hugging_face.decode(directory, ids)
+        for row, mine, other in zip(ids, self.ours.decode(directory, ids), theirs):
+            if self.plant:
+                mine["text"] += " "
+            if mine == other:
+                continue
+            outcome.differences += 1
+            if len(outcome.examples) < SHOWN:
+                outcome.examples.append(f"{outcome.row}: {row}\n  ours {mine}\n  theirs {other}")
+        return outcome
+
     def truncated(self, name: str, strategy: str, special: bool, lengths: range, singles, firsts, seconds) -> Outcome:
         outcome = Outcome(f"truncation: {name}, {strategy}")
         for max_length in lengths:

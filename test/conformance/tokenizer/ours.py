@@ -39,6 +39,14 @@ class Ours:
         offsets = self._read(2 * tokens, np.int32).reshape(-1, 2)
         return Encodings(lengths, ids, type_ids, offsets, self._read(self._texts, np.uint8).astype(bool))
 
+    def decode(self, directory: Path, ids: list[list[int]]) -> list[dict]:
+        """For each row what its tokens are called, its text, and its text without special tokens."""
+        header = json.dumps({"directory": str(directory), "ids": ids}).encode()
+        self._server.stdin.write(len(header).to_bytes(4, "little") + header)
+        self._server.stdin.flush()
+        (size,) = self._read(1, np.int32)
+        return json.loads(self._read(size, np.uint8).tobytes())
+
     def _read(self, count: int, kind: type) -> np.ndarray:
         size = int(count) * np.dtype(kind).itemsize
         data = self._server.stdout.read(size)

@@ -41,6 +41,7 @@ def plan(arguments: argparse.Namespace) -> list[tuple]:
         "generated": generated(every, 60_000 if quick else arguments.texts),
         "real": real(arguments, 10 if quick else 1),
         "truncation": truncation(arguments, 30 if quick else 250),
+        "decoding": decoding(arguments, 1000 if quick else 20_000),
     }
     return [job for name in arguments.only.split(",") for job in by_section[name]]
 
@@ -80,6 +81,15 @@ def truncation(arguments: argparse.Namespace, count: int) -> list[tuple]:
     return [("truncated", *case, range(21), *jobs.truncation_texts(sentences, count, seed)) for seed, case in enumerate(cases)]
 
 
+def decoding(arguments: argparse.Namespace, count: int) -> list[tuple]:
+    sentences = corpus.sentences(arguments.ratings)["movieReviewSnippets"][:count]
+    names = ("uncased", "cased", "chinese", "added tokens")
+    return [
+        ("decoded", name, sentences + corpus.generated(count, 20_000 + seed), count, seed)
+        for seed, name in enumerate(names)
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     for name in ("minilm", "ratings", "mails", "fixtures"):
@@ -87,7 +97,7 @@ def main() -> int:
     parser.add_argument("--node", default="node")
     parser.add_argument("--quick", action="store_true", help="a part of it, for CI")
     parser.add_argument("--texts", type=int, default=1_000_000, help="generated texts (default: %(default)s)")
-    parser.add_argument("--only", default="characters,generated,real,truncation", help="some of: %(default)s")
+    parser.add_argument("--only", default="characters,generated,real,truncation,decoding", help="some of: %(default)s")
     parser.add_argument("--plant", action="store_true", help="falsify an offset of ours, to see the check fail")
     arguments = parser.parse_args()
     print(f"tokenizers {version('tokenizers')}, transformers {version('transformers')}, Python {sys.version.split()[0]}")

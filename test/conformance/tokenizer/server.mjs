@@ -71,6 +71,16 @@ async function encode({ directory, isPublic, options }, texts, pairs) {
   };
 }
 
+/** What the tokens are called, and the text they make, with and without special ones. */
+async function decode({ directory, ids }) {
+  const tokenizer = await tokenizerOf(directory, true);
+  return ids.map((row) => ({
+    tokens: tokenizer.tokens(row),
+    text: tokenizer.decode(row),
+    plain: tokenizer.decode(row, { skipSpecialTokens: true }),
+  }));
+}
+
 const input = process.stdin[Symbol.asyncIterator]();
 let buffered = Buffer.alloc(0);
 
@@ -102,6 +112,12 @@ const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byt
 
 for (let size = await read(4); size !== null; size = await read(4)) {
   const request = JSON.parse((await read(size.readUInt32LE())).toString());
+  if (request.ids !== undefined) {
+    const reply = Buffer.from(JSON.stringify(await decode(request)));
+    process.stdout.write(bytesOf(Int32Array.of(reply.length)));
+    process.stdout.write(reply);
+    continue;
+  }
   const texts = await readTexts(request.texts);
   const pairs = request.pairs ? await readTexts(request.texts) : null;
   const result = await encode(request, texts, pairs);
