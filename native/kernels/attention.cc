@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
@@ -15,6 +14,7 @@
 
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
+#include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
 namespace {
@@ -102,7 +102,7 @@ Operand SelfAttention::forward(const HiddenStates& hidden, const PackedBatch& ba
                                const ForwardContext& context) const {
   if (context.arithmetic == Arithmetic::autograd) {
     const auto project = [&](const PlainWeight& projection) {
-      return at::linear(hidden.values, projection.weight, projection.bias);
+      return trained_linear(hidden.values, projection);
     };
     const auto& [query, key, value] = projections_;
     return {

@@ -1,8 +1,9 @@
 #include "kernels/linear.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
+
+#include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
 
@@ -10,7 +11,7 @@ Linear::Linear(int64_t in, int64_t out, const at::TensorOptions& options)
     : plain_{at::empty({out, in}, options), at::zeros({out}, options)} {}
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  return at::linear(x, plain_.weight, plain_.bias);
+  return trained_linear(x, plain_);
 }
 
 Product Linear::forward(const Operand& x, const ForwardContext& context) const {

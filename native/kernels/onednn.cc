@@ -27,12 +27,12 @@ at::Tensor pack(const at::Tensor& weight) {
   return op.call(weight, c10::SymInt(kRows));
 }
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   std::string_view fused, std::string_view algorithm) {
   static const auto op = find_operation<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
       Scalars, std::optional<std::string_view>)>("mkldnn::_linear_pointwise");
-  return op.call(x, packed, bias, fused, Scalars(), algorithm);
+  return op.call(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, fused, Scalars(), algorithm);
 }
 
 at::Tensor pack_int8(const at::Tensor& weight) {

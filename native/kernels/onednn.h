@@ -9,8 +9,9 @@ namespace bertcnn::kernels::onednn {
 
 /// Lays a weight `[out, in]` of float32 or bfloat16 out for products of any number of rows.
 at::Tensor pack(const at::Tensor& weight);
-/// fused(x W^T + b). `fused`: none, gelu, relu, swish or tanh; `algorithm`: none or tanh, of gelu.
-at::Tensor linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,
+/// fused(x W^T + b). W: packed, or plain and possibly a transposed view; b: undefined for none.
+/// `fused`: none, gelu, relu, swish or tanh; `algorithm`: none or tanh, of gelu.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   std::string_view fused, std::string_view algorithm);
 
 /// Lays a weight `[out, in]` of int8 out for products with uint8.
