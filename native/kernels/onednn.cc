@@ -32,7 +32,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   static const auto op = find_operation<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
       Scalars, std::optional<std::string_view>)>("mkldnn::_linear_pointwise");
-  return op.call(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, fused, Scalars(), algorithm);
+  return op.call(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, fused, Scalars(),
+                 algorithm);
 }
 
 at::Tensor pack_int8(const at::Tensor& weight) {
