@@ -71,9 +71,9 @@ function load(addon: string): NativeModule {
  * Loads OpenMP such that its threads spin for some microseconds while they wait for each other, and then sleep:
  * long enough to the next operation of a prediction. By default they spin for milliseconds, so that beside
  * anything else that is busy a small prediction takes many times as long, and the processors never rest. The
- * number is libgomp's own for a process with more threads than processors. OpenMP reads its environment once,
- * when it is loaded. What the user has set is left as it is, and what is set here is gone before a child could
- * inherit it.
+ * number is the smallest measured that is as fast as spinning on idle processors. OpenMP reads its environment
+ * once, when it is loaded. What the user has set is left as it is, and what is set here is gone before a child
+ * could inherit it.
  */
 export function waitingBriefly<T>(load: () => T): T {
   const { env } = process;
