@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
@@ -12,8 +13,10 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/cpu/attention_rows.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
+#include "kernels/trained_attention.h"
 #include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
@@ -98,16 +101,23 @@ SelfAttention::SelfAttention(int64_t hidden_size, int64_t heads, double dropout_
   }
 }
 
+at::Tensor SelfAttention::train(const at::Tensor& hidden, const PackedBatch& batch,
+                                const ForwardContext& context) const {
+  const auto& [query, key, value] = projections_;
+  const PlainWeight stacked = {at::cat({query.weight, key.weight, value.weight}),
+                               at::cat({query.bias, key.bias, value.bias})};
+  const at::Tensor qkv = trained_linear(hidden, stacked, trained_type(context));
+  const int64_t size = hidden.size(1);
+  if (at::GradMode::is_enabled() && qkv.is_cpu() && attends_rows(size / heads_)) {
+    return trained_attention(qkv, batch, heads_, dropout_, context);
+  }
+  const std::vector<at::Tensor> parts = qkv.split(size, 1);
+  return attention(parts[0], parts[1], parts[2], batch, heads_, dropout_, context);
+}
+
 Operand SelfAttention::forward(const HiddenStates& hidden, const PackedBatch& batch,
                                const ForwardContext& context) const {
-  if (context.arithmetic == Arithmetic::autograd) {
-    const auto project = [&](const PlainWeight& projection) {
-      return trained_linear(hidden.values, projection);
-    };
-    const auto& [query, key, value] = projections_;
-    return {
-        attention(project(query), project(key), project(value), batch, heads_, dropout_, context)};
-  }
+  if (context.arithmetic == Arithmetic::autograd) return {train(hidden.values, batch, context)};
   const Product qkv = packed_.multiply(hidden.operand);
   const int64_t hidden_size = hidden.values.size(1);
   if (attends_rows(hidden_size / heads_)) {

@@ -23,7 +23,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
                      const PackedBatch& batch, int64_t heads, double dropout_p,
                      const ForwardContext& context);
 
-/// The same behind the projections of queries, keys and values, which predict as one product.
+/// The same behind the projections of queries, keys and values, which are one product.
 class SelfAttention {
  public:
   SelfAttention(int64_t hidden_size, int64_t heads, double dropout_p,
@@ -45,6 +45,9 @@ class SelfAttention {
   bool is_packed() const;
 
  private:
+  at::Tensor train(const at::Tensor& hidden, const PackedBatch& batch,
+                   const ForwardContext& context) const;
+
   int64_t heads_;
   double dropout_;
   std::array<PlainWeight, 3> projections_;  // query, key, value; each [H, H]

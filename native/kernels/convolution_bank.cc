@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv1d.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/segment_reduce.h>
@@ -91,6 +90,10 @@ at::Tensor max_over_time(const at::Tensor& x, const Windows& windows) {
 
 }  // namespace
 
+at::Tensor ConvolutionBank::by_place(const Convolution& convolution) {
+  return convolution.weight.permute({2, 0, 1}).flatten(0, 1);
+}
+
 ConvolutionBank::ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes,
                                  int64_t filters, const at::TensorOptions& options) {
   for (const int64_t kernel_size : kernel_sizes) {
@@ -102,22 +105,34 @@ ConvolutionBank::ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>
 
 at::Tensor ConvolutionBank::forward(const HiddenStates& hidden, const PackedBatch& batch,
                                     const ForwardContext& context) const {
-  if (context.arithmetic == Arithmetic::autograd) return convolve(hidden.values, batch);
+  if (context.arithmetic == Arithmetic::autograd) {
+    return convolve(hidden.values, batch, trained_type(context));
+  }
   return multiply(hidden.operand, batch);
 }
 
-at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch& batch) const {
+at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch& batch,
+                                     TrainedType type) const {
   const Slots slots = make_slots(batch, largest_kernel_);
-  // [T', H] -> [1, H, T'], as conv1d wants it
-  const at::Tensor time_last = spread(hidden, batch, slots).t().unsqueeze(0).contiguous();
+  std::vector<at::Tensor> places;
+  for (const Convolution& convolution : convolutions_) places.push_back(by_place(convolution));
+  const at::Tensor weight = at::cat(places);
+  const at::Tensor product = trained_linear(
+      spread(hidden, batch, slots), {weight, at::zeros({weight.size(0)}, weight.options())}, type);
+  // [T', F] each: the tokens' parts at each place of each kernel.
+  const std::vector<at::Tensor> parts =
+      product.to(at::kFloat).split(convolutions_[0].bias.size(0), 1);
   std::vector<at::Tensor> features;
   features.reserve(convolutions_.size());
+  auto part = parts.begin();
   for (const Convolution& convolution : convolutions_) {
-    // [1, F, N] -> [N, F]
-    const at::Tensor windows =
-        at::conv1d(time_last, convolution.weight, convolution.bias).squeeze(0).t().contiguous();
-    features.push_back(
-        at::relu(max_over_time(windows, make_windows(batch, slots, convolution.kernel_size))));
+    const Windows windows = make_windows(batch, slots, convolution.kernel_size);
+    const auto count = static_cast<int64_t>(windows.outside.size());
+    at::Tensor sums = convolution.bias.unsqueeze(0);
+    for (int64_t j = 0; j < convolution.kernel_size; ++j) {
+      sums = sums + (part++)->narrow(0, j, count);
+    }
+    features.push_back(at::relu(max_over_time(sums, windows)));
   }
   return at::cat(features, 1);
 }
@@ -138,8 +153,7 @@ void ConvolutionBank::pack(Arithmetic arithmetic) {
   for (const Convolution& convolution : convolutions_) {
     versions.push_back(convolution.weight._version());
     versions.push_back(convolution.bias._version());
-    // [F, H, k] -> [k * F, H]
-    places.push_back(convolution.weight.detach().permute({2, 0, 1}).flatten(0, 1));
+    places.push_back(by_place(convolution).detach());
     biases.push_back(convolution.bias.detach());
   }
   if (packed_.is(arithmetic) && versions == packed_versions_) return;

@@ -12,6 +12,7 @@
 #include "kernels/packed_batch.h"
 #include "kernels/packed_weight.h"
 #include "kernels/parameter.h"
+#include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
 
@@ -34,14 +35,16 @@ class ConvolutionBank {
   void pack(Arithmetic arithmetic);
 
  private:
-  at::Tensor convolve(const at::Tensor& hidden, const PackedBatch& batch) const;
-  at::Tensor multiply(const Operand& hidden, const PackedBatch& batch) const;
-
   struct Convolution {
     int64_t kernel_size;
     at::Tensor weight;
     at::Tensor bias;
   };
+  /// The weight as one of a product: `[F, H, k] -> [k * F, H]`.
+  static at::Tensor by_place(const Convolution& convolution);
+  at::Tensor convolve(const at::Tensor& hidden, const PackedBatch& batch, TrainedType type) const;
+  at::Tensor multiply(const Operand& hidden, const PackedBatch& batch) const;
+
   std::vector<Convolution> convolutions_;
   int64_t largest_kernel_ = 1;
 

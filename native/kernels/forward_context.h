@@ -17,6 +17,8 @@ struct ForwardContext {
   at::Generator generator;
   std::function<bool()> cancelled;
   Arithmetic arithmetic = Arithmetic::autograd;
+  bool autocast_bfloat16 = false;  // training multiplies in bfloat16, with float32 weights
+  bool checkpointing = false;      // training computes each layer again in its backward pass
 
   /// Throws ERR_CANCELLED once nobody waits for the result.
   void check_cancelled() const {

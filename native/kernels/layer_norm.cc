@@ -1,12 +1,14 @@
 #include "kernels/layer_norm.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
+#include "kernels/trained_layer_norm.h"
 
 namespace bertcnn::kernels {
 
@@ -25,6 +27,12 @@ HiddenStates LayerNorm::forward(const Product& product, const HiddenStates& resi
   if (context.arithmetic != Arithmetic::autograd) {
     return layer_norm_rows(product, residual.values, {weight_, bias_, epsilon_},
                            context.arithmetic);
+  }
+  if (at::GradMode::is_enabled() && product.values.is_cpu()) {
+    const at::Tensor normalized =
+        trained_layer_norm(product.values, residual.values, {weight_, bias_, epsilon_},
+                           draw_dropout(dropout_p, context));
+    return {normalized, {normalized}};
   }
   const at::Tensor sum = dropout(product.values, dropout_p, context) + residual.values;
   const at::Tensor normalized = forward(sum);

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "kernels/trained_activation.h"
 #include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
@@ -14,14 +15,20 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return trained_linear(x, plain_);
 }
 
+at::Tensor Linear::train(const at::Tensor& x, const ForwardContext& context) const {
+  return trained_linear(x, plain_, trained_type(context));
+}
+
 Product Linear::forward(const Operand& x, const ForwardContext& context) const {
-  if (context.arithmetic == Arithmetic::autograd) return {forward(x.values)};
+  if (context.arithmetic == Arithmetic::autograd) return {train(x.values, context)};
   return packed_.multiply(x);
 }
 
 Operand Linear::forward(const Operand& x, Activation activation,
                         const ForwardContext& context) const {
-  if (context.arithmetic == Arithmetic::autograd) return {activate(forward(x.values), activation)};
+  if (context.arithmetic == Arithmetic::autograd) {
+    return {trained_activation(train(x.values, context), activation)};
+  }
   return packed_.multiply(x, activation);
 }
 

@@ -41,6 +41,8 @@ class Linear {
   bool is_packed() const;
 
  private:
+  at::Tensor train(const at::Tensor& x, const ForwardContext& context) const;
+
   PlainWeight plain_;
   PackedWeight packed_;
 };

@@ -179,6 +179,10 @@ LinearLibrary recall_or_measure(Arithmetic arithmetic, int64_t in, int64_t out,
 
 }  // namespace
 
+bool linear_library_is_demanded() {
+  return demanded_library().has_value();
+}
+
 LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t out) {
   if (arithmetic == Arithmetic::int8) return LinearLibrary::onednn;
   if (const auto library = demanded_library()) return *library;

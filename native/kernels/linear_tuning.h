@@ -16,5 +16,7 @@ enum class LinearLibrary { aten, onednn };
 /// user's cache folder), where the next process finds it. BERTCNN_LINEAR=aten or =onednn decides
 /// without measuring. int8 has oneDNN only.
 LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t out);
+/// Whether BERTCNN_LINEAR decides: then for products of any number of rows.
+bool linear_library_is_demanded();
 
 }  // namespace bertcnn::kernels

@@ -20,6 +20,7 @@
 #include "error.h"
 #include "kernels/cpu/row_kernels.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/few_rows.h"
 #include "kernels/onednn.h"
 
 namespace bertcnn::kernels {
@@ -100,6 +101,8 @@ PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic
   const at::Tensor typed = arithmetic == Arithmetic::bfloat16 ? weight.to(at::kBFloat16) : weight;
   if (result.library_ == LinearLibrary::onednn) {
     result.packed_ = onednn::pack(typed);
+    result.has_few_rows_ = arithmetic == Arithmetic::float32 && !linear_library_is_demanded() &&
+                           few_rows_supports(weight.size(1), weight.size(0));
   } else {
     result.packed_ = typed.is_same(weight) ? weight.clone() : typed;
     if (arithmetic == Arithmetic::bfloat16) result.bias_ = result.bias_.to(at::kBFloat16);
@@ -129,6 +132,11 @@ at::Tensor PackedWeight::multiply_dense(const at::Tensor& x, const char* fused,
   return at::linear(x, packed_, bias_);
 }
 
+bool PackedWeight::takes_few_rows(const Operand& x) const {
+  const int64_t rows = x.values.size(0);
+  return has_few_rows_ && rows > 0 && rows <= kMostFewRows;
+}
+
 Product PackedWeight::multiply_integers(const Operand& x) const {
   return {onednn::linear_int8(x.values, packed_, channel_scales_, channel_zeros_), x.scales,
           x.zeros, column_sums_, bias_};
@@ -136,10 +144,12 @@ Product PackedWeight::multiply_integers(const Operand& x) const {
 
 Product PackedWeight::multiply(const Operand& x) const {
   if (arithmetic_ == Arithmetic::int8) return multiply_integers(x);
+  if (takes_few_rows(x)) return {few_rows_linear(x.values, packed_, bias_)};
   return {multiply_dense(x.values, "none", "")};
 }
 
 Operand PackedWeight::multiply(const Operand& x, Activation activation) const {
+  if (takes_few_rows(x)) return {few_rows_linear(x.values, packed_, bias_, activation)};
   if (const Fused fused = fused_form(activation); fused.name != nullptr &&
                                                   library_ == LinearLibrary::onednn &&
                                                   arithmetic_ != Arithmetic::int8) {

@@ -49,10 +49,12 @@ class PackedWeight {
   bool is_current(std::span<const PlainWeight> weights) const;
   at::Tensor unpack() const;
   at::Tensor multiply_dense(const at::Tensor& x, const char* fused, const char* algorithm) const;
+  bool takes_few_rows(const Operand& x) const;
   Product multiply_integers(const Operand& x) const;
 
   Arithmetic arithmetic_ = Arithmetic::float32;
   LinearLibrary library_ = LinearLibrary::onednn;
+  bool has_few_rows_ = false;  // few rows go by `few_rows_linear`
   at::Tensor packed_;
   at::Tensor bias_;                 // [out]
   at::Tensor channel_scales_;       // [out], int8

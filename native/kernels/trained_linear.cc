@@ -18,11 +18,18 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& b
   return onednn::linear(a, b, bias, "none", "");
 }
 
+at::Tensor cast(const at::Tensor& x, TrainedType type) {
+  return x.to(type == TrainedType::bfloat16 ? at::kBFloat16 : at::kFloat);
+}
+
 struct OnednnLinear : torch::autograd::Function<OnednnLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias) {
-    context->save_for_backward({x, weight});
-    return product(x, weight, bias);
+                            const at::Tensor& bias, TrainedType type) {
+    const at::Tensor operand = cast(x, type);
+    const at::Tensor multiplied = cast(weight, type);
+    context->save_for_backward({operand, multiplied});
+    context->saved_data["half"] = x.scalar_type() == at::kBFloat16;
+    return product(operand, multiplied, bias);
   }
 
   // NOLINTNEXTLINE(performance-unnecessary-value-param): as libtorch calls it
@@ -31,28 +38,34 @@ struct OnednnLinear : torch::autograd::Function<OnednnLinear> {
     const at::Tensor& x = saved[0];
     const at::Tensor& weight = saved[1];
     const at::Tensor& gradient = gradients[0];
-    variable_list result(3);
-    if (context->needs_input_grad(0)) result[0] = product(gradient, weight.t());
-    if (context->needs_input_grad(1)) result[1] = product(gradient.t(), x.t());
-    if (context->needs_input_grad(2)) result[2] = gradient.sum(0);
+    const auto type = context->saved_data.at("half").toBool() ? at::kBFloat16 : at::kFloat;
+    variable_list result(4);
+    if (context->needs_input_grad(0)) result[0] = product(gradient, weight.t()).to(type);
+    if (context->needs_input_grad(1)) result[1] = product(gradient.t(), x.t()).to(at::kFloat);
+    if (context->needs_input_grad(2)) result[2] = gradient.sum({0}, false, at::kFloat);
     return result;
   }
 };
 
-bool is_by_onednn(const at::Tensor& x, const at::Tensor& weight) {
+bool is_by_onednn(const at::Tensor& x, const at::Tensor& weight, TrainedType type) {
   // Outside training it is the classifier only, too small for a choice.
   if (!at::GradMode::is_enabled()) return false;
-  if (!x.is_cpu() || x.scalar_type() != at::kFloat || x.dim() != 2 || x.size(0) == 0) return false;
-  return choose_linear_library(Arithmetic::float32, weight.size(1), weight.size(0)) ==
-         LinearLibrary::onednn;
+  if (!x.is_cpu() || x.dim() != 2 || x.size(0) == 0) return false;
+  const auto arithmetic =
+      type == TrainedType::bfloat16 ? Arithmetic::bfloat16 : Arithmetic::float32;
+  return choose_linear_library(arithmetic, weight.size(1), weight.size(0)) == LinearLibrary::onednn;
 }
 
 }  // namespace
 
-at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain) {
+TrainedType trained_type(const ForwardContext& context) {
+  return context.autocast_bfloat16 ? TrainedType::bfloat16 : TrainedType::float32;
+}
+
+at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain, TrainedType type) {
   const auto& [weight, bias] = plain;
-  if (!is_by_onednn(x, weight)) return at::linear(x, weight, bias);
-  return OnednnLinear::apply(x, weight, bias);
+  if (is_by_onednn(x, weight, type)) return OnednnLinear::apply(x, weight, bias, type);
+  return at::linear(cast(x, type), cast(weight, type), cast(bias, type));
 }
 
 }  // namespace bertcnn::kernels

@@ -2,14 +2,21 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/forward_context.h"
 #include "kernels/packed_weight.h"
 
 namespace bertcnn::kernels {
 
-/// x W^T + b with its gradients, for weights that change too often to be packed. x: `[T, in]`, W:
-/// `[out, in]`, b: `[out]`. In float32 on the CPU all three products, forward and backward, are
-/// those of the library that choose_linear_library names; elsewhere, and where no gradients are
-/// wanted, it is at::linear.
-at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain);
+/// What training multiplies in. The weights are float32, and so are their gradients.
+enum class TrainedType { float32, bfloat16 };
+
+TrainedType trained_type(const ForwardContext& context);
+
+/// x W^T + b on the plain weight, with a backward pass where gradients are wanted. x: `[..., in]`,
+/// float32 or bfloat16; the result is of `type`. In float32 on the CPU by whichever library
+/// multiplies faster here (see linear_tuning.h): MKL, which libtorch uses, lags far behind oneDNN
+/// on processors that are not Intel's. In bfloat16 the weight is cast once, for both passes.
+at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain,
+                          TrainedType type = TrainedType::float32);
 
 }  // namespace bertcnn::kernels

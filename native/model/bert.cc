@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "kernels/checkpointed.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
 #include "kernels/recycling_allocator.h"
@@ -107,6 +108,23 @@ void BertLayer::parameters(const std::string& prefix, ParameterList& list) const
   output_layer_norm_.parameters(prefix + "output.LayerNorm.", list);
 }
 
+namespace {
+
+/// The layer's output, of which only the input is kept for the backward pass.
+HiddenStates checkpoint(const BertLayer& layer, const at::Tensor& hidden, const PackedBatch& batch,
+                        const ForwardContext& context) {
+  const auto compute = [&layer, &batch, context](const at::Tensor& x,
+                                                 const at::Generator& generator) {
+    ForwardContext own = context;
+    own.generator = generator;
+    return layer.forward({x, {x}}, batch, own).values;
+  };
+  const at::Tensor output = kernels::checkpointed(hidden, context.generator, compute);
+  return {output, {output}};
+}
+
+}  // namespace
+
 Bert::Bert(const BertConfig& config, const at::TensorOptions& options)
     : embeddings_(config, options), pooler_(config.hidden_size, config.hidden_size, options) {
   layers_.reserve(config.num_hidden_layers);
@@ -117,7 +135,9 @@ HiddenStates Bert::forward(const PackedBatch& batch, const ForwardContext& conte
   HiddenStates hidden = embeddings_.forward(batch, context);
   for (const BertLayer& layer : layers_) {
     context.check_cancelled();
-    hidden = layer.forward(hidden, batch, context);
+    hidden = context.checkpointing && hidden.values.requires_grad()
+                 ? checkpoint(layer, hidden.values, batch, context)
+                 : layer.forward(hidden, batch, context);
   }
   return hidden;
 }

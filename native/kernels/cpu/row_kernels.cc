@@ -48,11 +48,23 @@ const RowKernels* const* runnable_row_kernels(int& count) {
   return runnable().tables.data();
 }
 
+namespace {
+
+constexpr int64_t kWidest = 16;
+constexpr int64_t kRows = 8;  // of a tile, or more
+
+int64_t padded(int64_t length) {
+  return (length + kWidest - 1) / kWidest * kWidest;
+}
+
+}  // namespace
+
 int64_t attention_scratch(int64_t length, int64_t head_size) {
-  constexpr int64_t kWidest = 16;
-  constexpr int64_t kRows = 8;
-  const int64_t padded = (length + kWidest - 1) / kWidest * kWidest;
-  return head_size * padded + kRows * padded + 2 * length * head_size;
+  return (head_size + 2 * kRows) * padded(length) + 2 * length * head_size;
+}
+
+int64_t attention_gradient_scratch(int64_t length, int64_t head_size) {
+  return (2 * head_size + 3 * kRows) * padded(length) + 6 * length * head_size;
 }
 
 }  // namespace bertcnn::kernels::cpu

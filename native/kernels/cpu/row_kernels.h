@@ -43,6 +43,13 @@ struct EmbeddingRows {
   const int64_t* type_ids = nullptr;
 };
 
+/// Dropout of a matrix's elements. Which ones stay follows from the key and an element's place
+/// alone, so that a backward pass draws again what the forward pass drew, on any number of threads.
+struct Dropout {
+  uint64_t key = 0;
+  double keep = 1;  // the probability; what stays is divided by it
+};
+
 struct LayerNormRows {
   const float* weight = nullptr;  // [size]
   const float* bias = nullptr;    // [size]
@@ -68,6 +75,53 @@ struct AttentionTask {
   void* output = nullptr;              // the head's first element of the sequence's first row
   Element element = Element::float32;  // float32 or bfloat16
   int64_t output_stride = 0;
+  // While training:
+  int64_t head = 0;
+  Dropout dropout;            // of the weights that the softmax gives
+  float* log_sums = nullptr;  // [length], the logarithm of the softmax's sum; null: not wanted
+};
+
+/// The backward pass of an AttentionTask.
+struct AttentionGradientTask {
+  AttentionTask forward;        // without its output
+  const float* log_sums;        // [length], as the forward pass gave them
+  ProductRows output;           // [rows, heads * head_size], and the head's column
+  ProductRows output_gradient;  // as `output`
+  int64_t output_column = 0;
+  void* qkv_gradient = nullptr;        // like qkv, from its first row on
+  Element element = Element::float32;  // float32 or bfloat16
+  int64_t gradient_stride = 0;
+};
+
+/// LayerNorm(residual + dropout(x)), and what its backward pass wants to know.
+struct DropoutLayerNormRows {
+  ProductRows x;
+  const float* residual = nullptr;  // [rows, size]
+  Dropout dropout;
+  const float* weight = nullptr;  // [size]
+  const float* bias = nullptr;    // [size]
+  float epsilon = 0;
+  int64_t size = 0;
+  float* sum = nullptr;      // [rows, size]
+  float* mean = nullptr;     // [rows]
+  float* inverse = nullptr;  // [rows], of the standard deviation
+  float* output = nullptr;   // [rows, size]
+};
+
+/// The backward pass of it.
+struct DropoutLayerNormGradient {
+  const float* output_gradient = nullptr;  // [rows, size]
+  const float* sum = nullptr;
+  const float* mean = nullptr;
+  const float* inverse = nullptr;
+  Dropout dropout;
+  const float* weight = nullptr;
+  int64_t size = 0;
+  float* residual_gradient = nullptr;  // [rows, size]
+  void* x_gradient = nullptr;          // [rows, size]
+  Element element = Element::float32;  // of x_gradient
+  float* weight_gradient = nullptr;    // [size], added to
+  float* bias_gradient = nullptr;      // [size], added to
 };
 
 /// One kernel size of a convolution bank over sequences that lie one after another. Column
@@ -79,6 +133,23 @@ struct WindowTask {
   const float* bias = nullptr;  // [filters], added behind the maximum
   float* output = nullptr;      // [sequences, output_stride], this kernel size's first column
   int64_t output_stride = 0;
+};
+
+/// A product of few rows with a weight `[out, in]` that lies in panels of 64 outputs:
+/// `[out / 64, in, 64]`. output = activation(x W^T + bias).
+struct FewRowsTask {
+  static constexpr int64_t kPanel = 64;
+  static constexpr int64_t kMostRows = 24;
+
+  const float* x = nullptr;  // [rows, in], `x_stride` apart
+  int64_t x_stride = 0;
+  int64_t rows = 0;  // from 1 to kMostRows
+  int64_t in = 0;
+  int64_t out = 0;  // a multiple of kPanel
+  const float* weight = nullptr;
+  const float* bias = nullptr;                // [out]
+  const RowActivation* activation = nullptr;  // null: none
+  float* output = nullptr;                    // [rows, out]
 };
 
 struct RowKernels {
@@ -103,6 +174,21 @@ struct RowKernels {
   /// start at `offsets`. A sequence shorter than the kernel has one window, cut at its end.
   void (*window_max)(const ProductRows& product, const int64_t* offsets, const WindowTask& task,
                      int64_t begin, int64_t end);
+  /// The outputs of panels `begin` to before `end`.
+  void (*multiply_few_rows)(const FewRowsTask& task, int64_t begin, int64_t end);
+
+  // While training:
+
+  /// factors[column] of a row: 0 or 1 / keep.
+  void (*dropout_factors)(const Dropout& dropout, int64_t row, int64_t size, float* factors);
+  void (*dropout_layer_norm)(const DropoutLayerNormRows& rows, int64_t begin, int64_t end);
+  void (*dropout_layer_norm_gradient)(const DropoutLayerNormGradient& rows, int64_t begin,
+                                      int64_t end);
+  /// gradient * GELU'(x), `columns` long rows of `to`.
+  void (*gelu_gradient)(const ProductRows& x, const ProductRows& gradient, int64_t columns,
+                        const OperandRows& to, int64_t begin, int64_t end);
+  void (*attend_gradient)(const ProductRows& qkv, const AttentionGradientTask& task,
+                          float* scratch);
 };
 
 /// Whether `attend` has heads of this size.
@@ -112,6 +198,8 @@ constexpr bool attention_supports(int64_t head_size) {
 
 /// Floats of room that `attend` needs for a sequence of `length` tokens.
 int64_t attention_scratch(int64_t length, int64_t head_size);
+/// The same for `attend_gradient`.
+int64_t attention_gradient_scratch(int64_t length, int64_t head_size);
 
 /// The table for this processor, no better than libtorch itself uses (ATEN_CPU_CAPABILITY).
 const RowKernels& row_kernels();

@@ -5,10 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/outer.h>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "kernels/onednn.h"
 
 #if !defined(_OPENMP) && !defined(__clang_analyzer__)
@@ -21,22 +17,8 @@ namespace {
 /// Rows that are worth a thread: below, starting one costs more than it does.
 constexpr int64_t kRowsOfThread = 8;
 
-cpu::Element element_of(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16 ? cpu::Element::bfloat16 : cpu::Element::float32;
-}
-
 const float* data_or_null(const at::Tensor& x) {
   return x.defined() ? x.const_data_ptr<float>() : nullptr;
-}
-
-cpu::ProductRows view(const Product& product) {
-  return {.values = product.values.const_data_ptr(),
-          .element = element_of(product.values),
-          .stride = product.values.stride(0),
-          .row_scales = data_or_null(product.scales),
-          .row_zeros = data_or_null(product.zeros),
-          .column_sums = data_or_null(product.column_sums),
-          .bias = data_or_null(product.bias)};
 }
 
 /// A new operand `[rows, size]` and the kernels' view of it. In float32 the values are those of the
@@ -94,7 +76,24 @@ NewHiddenStates new_hidden_states(int64_t rows, const LayerNormWeights& weights,
   return made;
 }
 
-/// Room of the calling thread, kept from call to call.
+}  // namespace
+
+cpu::ProductRows view(const at::Tensor& x) {
+  const bool half = x.scalar_type() == at::kBFloat16;
+  return {.values = x.const_data_ptr(),
+          .element = half ? cpu::Element::bfloat16 : cpu::Element::float32,
+          .stride = x.stride(0)};
+}
+
+cpu::ProductRows view(const Product& product) {
+  cpu::ProductRows rows = view(product.values);
+  rows.row_scales = data_or_null(product.scales);
+  rows.row_zeros = data_or_null(product.zeros);
+  rows.column_sums = data_or_null(product.column_sums);
+  rows.bias = data_or_null(product.bias);
+  return rows;
+}
+
 float* thread_room(int64_t floats) {
   thread_local std::vector<float> room;
   if (static_cast<int64_t>(room.size()) < floats) room.resize(floats);
@@ -120,47 +119,6 @@ cpu::RowActivation row_activation(Activation activation) {
   }
   return cpu::RowActivation::gelu;
 }
-
-/// Heads of sequences, cut into parts that cost about the same: n tokens cost n^2 and a little.
-class HeadParts {
- public:
-  HeadParts(const PackedBatch& batch, int64_t heads) : heads_(heads) {
-    constexpr int64_t kCostOfToken = 32;
-    costs_.push_back(0);
-    for (int64_t b = 0; b < batch.sequences(); ++b) {
-      const int64_t length = batch.length(b);
-      costs_.push_back(costs_.back() + heads * length * (length + kCostOfToken));
-    }
-  }
-
-  int64_t total_cost() const { return costs_.back(); }
-
-  /// The first head (numbered through all sequences) that starts at `cost` or behind.
-  int64_t head_at(int64_t cost) const {
-    const auto after = std::upper_bound(costs_.begin(), costs_.end() - 1, cost);
-    const int64_t b = after - costs_.begin() - 1;
-    const int64_t of_head = (costs_[b + 1] - costs_[b]) / heads_;
-    return b * heads_ + (cost - costs_[b] + of_head - 1) / of_head;
-  }
-
- private:
-  int64_t heads_;
-  std::vector<int64_t> costs_;  // [B + 1], running sum
-};
-
-/// 0 for keys, -infinity for pad positions. Empty: every token is a key.
-std::vector<float> key_biases(const PackedBatch& batch) {
-  std::vector<float> biases;
-  if (!batch.key_mask.defined()) return biases;
-  const bool* mask = batch.key_mask.const_data_ptr<bool>();
-  biases.reserve(batch.tokens());
-  for (int64_t t = 0; t < batch.tokens(); ++t) {
-    biases.push_back(mask[t] ? 0 : -std::numeric_limits<float>::infinity());
-  }
-  return biases;
-}
-
-}  // namespace
 
 HiddenStates layer_norm_rows(const Product& product, const at::Tensor& residual,
                              const LayerNormWeights& norm, Arithmetic arithmetic) {
@@ -200,48 +158,6 @@ Operand activate_rows(const Product& product, Activation activation, Arithmetic 
                                 thread_room(columns), begin, end);
   });
   return std::move(made.operand);
-}
-
-bool attends_rows(int64_t head_size) {
-  return cpu::attention_supports(head_size);
-}
-
-Operand attend_rows(const Product& qkv, const PackedBatch& batch, int64_t heads,
-                    Arithmetic arithmetic) {
-  const int64_t hidden = qkv.values.size(1) / 3;
-  const int64_t head_size = hidden / heads;
-  const bool half = arithmetic == Arithmetic::bfloat16;
-  at::Tensor output = at::empty({batch.tokens(), hidden}, half ? at::kBFloat16 : at::kFloat);
-  auto* bytes = static_cast<std::byte*>(output.mutable_data_ptr());
-  const cpu::ProductRows product_rows = view(qkv);
-  const std::vector<float> biases = key_biases(batch);
-  const HeadParts parts(batch, heads);
-  const auto attend = [&](int64_t number, float* room) {
-    const int64_t sequence = number / heads;
-    const int64_t column = number % heads * head_size;
-    const int64_t first = batch.offsets[sequence];
-    cpu::AttentionTask task = {.first_row = first,
-                               .length = batch.length(sequence),
-                               .query_column = column,
-                               .key_column = hidden + column,
-                               .value_column = 2 * hidden + column,
-                               .head_size = head_size,
-                               .scale = 1.0F / std::sqrt(static_cast<float>(head_size)),
-                               .key_bias = biases.empty() ? nullptr : biases.data() + first,
-                               .output = bytes + (first * hidden + column) * output.itemsize(),
-                               .element = half ? cpu::Element::bfloat16 : cpu::Element::float32,
-                               .output_stride = hidden};
-    cpu::row_kernels().attend(product_rows, task, room);
-  };
-  int64_t longest = 0;
-  for (int64_t b = 0; b < batch.sequences(); ++b) longest = std::max(longest, batch.length(b));
-  constexpr int64_t kCostOfThread = 4096;
-  at::parallel_for(0, parts.total_cost(), kCostOfThread, [&](int64_t begin, int64_t end) {
-    float* room = thread_room(cpu::attention_scratch(longest, head_size));
-    const int64_t last = parts.head_at(end);
-    for (int64_t number = parts.head_at(begin); number < last; ++number) attend(number, room);
-  });
-  return arithmetic == Arithmetic::int8 ? operand_of(output, arithmetic) : Operand{output};
 }
 
 Operand operand_of(const at::Tensor& x, Arithmetic arithmetic) {

@@ -14,6 +14,12 @@
 
 namespace bertcnn::kernels {
 
+/// The kernels' view of a product, or of one that is a tensor of float32 or bfloat16.
+cpu::ProductRows view(const Product& product);
+cpu::ProductRows view(const at::Tensor& x);
+/// Room of the calling thread, kept from call to call.
+float* thread_room(int64_t floats);
+
 /// Weights of a layer norm, `[H]` float32 each.
 struct LayerNormWeights {
   at::Tensor weight;
@@ -36,11 +42,7 @@ HiddenStates embed_rows(const EmbeddingTables& tables, const PackedBatch& batch,
                         const LayerNormWeights& norm, Arithmetic arithmetic);
 /// activation(product).
 Operand activate_rows(const Product& product, Activation activation, Arithmetic arithmetic);
-/// Whether `attend_rows` has heads of this size.
-bool attends_rows(int64_t head_size);
-/// Attention of each sequence with itself. qkv: `[T, 3 H]`.
-Operand attend_rows(const Product& qkv, const PackedBatch& batch, int64_t heads,
-                    Arithmetic arithmetic);
+cpu::RowActivation row_activation(Activation activation);
 /// Rows of float32 as the operand of the next product.
 Operand operand_of(const at::Tensor& x, Arithmetic arithmetic);
 /// The product in float32.

@@ -3,27 +3,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { BertCnn, Tensor } from "../../../dist/index.js";
+import { BertCnn } from "../../../dist/index.js";
 import { rowsOf, serve } from "./peer.mjs";
+import { tokenBatch } from "./tokens.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 let model;
-
-/** Token ids of several texts as the library takes them: `[rows, length]` with a mask. */
-function tokenBatch(rows) {
-  const length = Math.max(...rows.map((row) => row.length));
-  const ids = new Int32Array(rows.length * length);
-  const mask = new Int32Array(ids.length);
-  for (const [index, row] of rows.entries()) {
-    ids.set(row, index * length);
-    mask.fill(1, index * length, index * length + row.length);
-  }
-  const dims = [rows.length, length];
-  return {
-    inputIds: new Tensor("int32", ids, dims),
-    attentionMask: new Tensor("int32", mask, dims),
-  };
-}
 
 /** Ways to hand the texts over: `call`, all in one; `requests`, each by itself, all at once; `alone`, one by one. */
 async function feed({ texts }, mode) {

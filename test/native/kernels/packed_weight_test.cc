@@ -1,14 +1,17 @@
 #include "kernels/packed_weight.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Version.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "error.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/few_rows.h"
 #include "kernels/linear_tuning.h"
 #include "kernels/onednn.h"
 
@@ -127,6 +130,35 @@ TEST_P(PackedWeightTest, AChannelOfZerosIsZeroInInt8) {
   const PackedWeight packed = PackedWeight::pack(weights_, Arithmetic::int8);
   const at::Tensor y = dense(packed.multiply(operand_of(x_, Arithmetic::int8)));
   EXPECT_EQ(y.select(1, 2).abs().max().item<double>(), 0);
+}
+
+TEST(FewRows, AreMultipliedAsMany) {
+  at::manual_seed(6);
+  unsetenv("BERTCNN_LINEAR");
+  setenv("BERTCNN_CACHE", ::testing::TempDir().c_str(), 1);
+  for (const auto& [in, out] : {std::pair{96, 128}, {768, 192}, {100, 64}}) {
+    const std::vector<PlainWeight> weights = {{at::randn({out, in}), at::randn({out})}};
+    const PackedWeight packed = PackedWeight::pack(weights, Arithmetic::float32);
+    const at::Tensor x = at::randn({kMostFewRows + 2, in});
+    const at::Tensor expected = at::linear(x.to(at::kDouble), weights[0].weight.to(at::kDouble),
+                                           weights[0].bias.to(at::kDouble));
+    for (int64_t rows = 1; rows <= x.size(0); ++rows) {
+      const Operand operand{x.narrow(0, 0, rows)};
+      const at::Tensor want = expected.narrow(0, 0, rows);
+      EXPECT_LT(relative_difference(dense(packed.multiply(operand)), want), 2e-6) << rows;
+      EXPECT_LT(relative_difference(packed.multiply(operand, Activation::quick_gelu).values,
+                                    activate(want, Activation::quick_gelu)),
+                2e-6)
+          << rows;
+    }
+  }
+  unsetenv("BERTCNN_CACHE");
+}
+
+TEST(FewRows, HaveTheirOwnKernelOnlyInWholePanels) {
+  const bool avx512 = at::get_cpu_capability() == "AVX512";
+  EXPECT_EQ(few_rows_supports(768, 768), avx512);
+  EXPECT_FALSE(few_rows_supports(768, 100));
 }
 
 TEST(LargestUint8, NoProductSaturates) {

@@ -333,6 +333,40 @@ TEST_P(AttentionTest, ANaNShows) {
   EXPECT_TRUE(output.isnan().all().item<bool>());
 }
 
+TEST_P(RowKernelsTest, FewRowsTimesAWeightInPanels) {
+  constexpr int64_t kIn = 75;  // blocks do not come out even
+  constexpr int64_t kOut = 3 * FewRowsTask::kPanel;
+  const at::Tensor x = at::randn({FewRowsTask::kMostRows, kIn + 5});
+  const at::Tensor weight = at::randn({kOut, kIn});
+  const at::Tensor bias = at::randn({kOut});
+  const at::Tensor panels = weight.view({3, FewRowsTask::kPanel, kIn}).transpose(1, 2).contiguous();
+  const at::Tensor expected =
+      at::linear(x.narrow(1, 0, kIn).to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
+  constexpr RowActivation kRelu = RowActivation::relu;
+  for (int64_t rows = 1; rows <= FewRowsTask::kMostRows; ++rows) {
+    for (const RowActivation* activation : {static_cast<const RowActivation*>(nullptr), &kRelu}) {
+      at::Tensor y = at::full({rows + 1, kOut}, 7.0F);
+      const FewRowsTask task = {.x = x.const_data_ptr<float>(),
+                                .x_stride = x.stride(0),
+                                .rows = rows,
+                                .in = kIn,
+                                .out = kOut,
+                                .weight = panels.const_data_ptr<float>(),
+                                .bias = bias.const_data_ptr<float>(),
+                                .activation = activation,
+                                .output = y.mutable_data_ptr<float>()};
+      kernels_.multiply_few_rows(task, 1, 3);
+      const int64_t first = FewRowsTask::kPanel;
+      EXPECT_TRUE(y.narrow(1, 0, first).eq(7).all().item<bool>());  // not asked for
+      EXPECT_TRUE(y[rows].eq(7).all().item<bool>());
+      kernels_.multiply_few_rows(task, 0, 1);
+      at::Tensor want = expected.narrow(0, 0, rows);
+      if (activation != nullptr) want = want.relu();
+      EXPECT_LT((y.narrow(0, 0, rows) - want).abs().max().item<double>(), 1e-4) << rows;
+    }
+  }
+}
+
 TEST_P(RowKernelsTest, TheLargestWindow) {
   // Sequences shorter than the kernel, as long, and longer; filters that fill vectors or not.
   const std::vector<int64_t> offsets = {0, 1, 3, 6, 16};

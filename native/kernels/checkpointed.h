@@ -1,0 +1,18 @@
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+namespace bertcnn::kernels {
+
+/// What is computed anew: from x, drawing from the generator.
+using Recomputed = std::function<at::Tensor(const at::Tensor& x, const at::Generator& generator)>;
+
+/// compute(x, generator), of which nothing is kept but x: the backward pass computes it again, with
+/// the same random numbers (Chen et al., 2016). x requires a gradient. What `compute` refers to
+/// must outlive the backward pass. Gradients of weights in it are added to theirs.
+at::Tensor checkpointed(const at::Tensor& x, const at::Generator& generator, Recomputed compute);
+
+}  // namespace bertcnn::kernels
