@@ -75,6 +75,21 @@ class RecyclingAllocator final : public c10::Allocator {
     kept_bytes_ = 0;
   }
 
+  void hold(int change) {
+    const std::scoped_lock lock(mutex_);
+    if (holders_ == 0) most_used_ = used_bytes_;
+    holders_ += change;
+    if (holders_ == 0) {
+      std::erase_if(kept_, [this](Header* header) {
+        if (header->size <= kLargest) return false;
+        kept_bytes_ -= header->size;
+        free_block(header);
+        return true;
+      });
+      drop_oldest(kMostKept);
+    }
+  }
+
   size_t kept_bytes() {
     const std::scoped_lock lock(mutex_);
     return kept_bytes_;
@@ -88,9 +103,13 @@ class RecyclingAllocator final : public c10::Allocator {
 
  private:
   void* take(size_t size) {
-    if (size >= kSmallest) size = rounded(size);
-    Header* header = size >= kSmallest ? take_kept(size) : nullptr;
+    if (size < kSmallest) return new_block(size) + 1;
+    size = rounded(size);
+    Header* header = take_kept(size);
     if (header == nullptr) header = new_block(size);
+    const std::scoped_lock lock(mutex_);
+    used_bytes_ += header->size;
+    most_used_ = std::max(most_used_, used_bytes_);
     return header + 1;
   }
 
@@ -111,20 +130,28 @@ class RecyclingAllocator final : public c10::Allocator {
   static void give_back(void* data) {
     if (data == nullptr) return;
     Header* header = static_cast<Header*>(data) - 1;
-    if (header->size < kSmallest || header->size > kLargest) {
+    if (header->size < kSmallest) {
       free_block(header);
     } else {
       instance().keep(header);
     }
   }
 
-  /// What has not been used for longest goes where there is too much.
   void keep(Header* header) {
     const std::scoped_lock lock(mutex_);
+    used_bytes_ -= header->size;
+    if (holders_ == 0 && header->size > kLargest) return free_block(header);
     kept_.push_back(header);
     kept_bytes_ += header->size;
+    // Held, the process never has more than was in use at once.
+    const size_t held = most_used_ > used_bytes_ ? most_used_ - used_bytes_ : 0;
+    drop_oldest(holders_ == 0 ? kMostKept : std::max(kMostKept, held));
+  }
+
+  /// What has not been used for longest goes where there is too much.
+  void drop_oldest(size_t most) {
     auto end = kept_.begin();
-    for (; kept_bytes_ > kMostKept; ++end) {
+    for (; kept_bytes_ > most; ++end) {
       kept_bytes_ -= (*end)->size;
       free_block(*end);
     }
@@ -134,6 +161,9 @@ class RecyclingAllocator final : public c10::Allocator {
   std::mutex mutex_;
   std::vector<Header*> kept_;  // the last one given back is the last
   size_t kept_bytes_ = 0;
+  size_t used_bytes_ = 0;  // in blocks that are not small
+  size_t most_used_ = 0;   // since the first holder came
+  int holders_ = 0;
 };
 
 }  // namespace
@@ -141,6 +171,14 @@ class RecyclingAllocator final : public c10::Allocator {
 void install_recycling_allocator() {
   static std::once_flag once;
   std::call_once(once, [] { c10::SetCPUAllocator(&RecyclingAllocator::instance()); });
+}
+
+HeldMemory::HeldMemory() {
+  RecyclingAllocator::instance().hold(1);
+}
+
+HeldMemory::~HeldMemory() {
+  RecyclingAllocator::instance().hold(-1);
 }
 
 void release_recycled_memory() {

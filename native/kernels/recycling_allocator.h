@@ -11,6 +11,16 @@ namespace bertcnn::kernels {
 /// every layer and fault them in again, page by page, for the next. Later calls do nothing.
 void install_recycling_allocator();
 
+/// While one exists, freed blocks of any size are kept, up to as much as was in use at once: every
+/// training step needs again what the step before it needed.
+class HeldMemory {
+ public:
+  HeldMemory();
+  ~HeldMemory();
+  HeldMemory(const HeldMemory&) = delete;
+  HeldMemory& operator=(const HeldMemory&) = delete;
+};
+
 /// Gives the blocks that nobody uses back to the system.
 void release_recycled_memory();
 

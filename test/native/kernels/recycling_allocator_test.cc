@@ -60,6 +60,24 @@ TEST_F(RecyclingAllocator, DropsWhatHasNotBeenUsedForLongest) {
   EXPECT_EQ(recycled_bytes(), (40 + 20) * kMiB);
 }
 
+TEST_F(RecyclingAllocator, HeldKeepsAsMuchAsWasInUseAtOnce) {
+  {
+    const HeldMemory held;
+    std::vector<at::Tensor> many;
+    for (int i = 0; i < 6; ++i) many.push_back(bytes(64 * kMiB));
+    const void* last = many.back().const_data_ptr();
+    many.clear();
+    EXPECT_EQ(recycled_bytes(), 6 * 64 * kMiB);
+    // Other sizes take the place of what is not used.
+    for (int i = 0; i < 2; ++i) many.push_back(bytes(160 * kMiB));
+    EXPECT_EQ(bytes(64 * kMiB).const_data_ptr(), last);
+    many.clear();
+    EXPECT_EQ(recycled_bytes(), (2 * 160 + 64) * kMiB);
+    const HeldMemory another;
+  }
+  EXPECT_EQ(recycled_bytes(), 64 * kMiB * 0);
+}
+
 TEST_F(RecyclingAllocator, TellsWhereTheSystemHasNoMemory) {
   EXPECT_THROW(bytes(int64_t{1} << 60), c10::Error);
 }

@@ -1,5 +1,6 @@
 // Operations with backward passes of their own against libtorch's autograd.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <functional>
