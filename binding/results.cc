@@ -92,6 +92,20 @@ Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, const std::vector<engine::ParameterGroupInfo>& groups) {
+  auto array = Napi::Array::New(env, groups.size());
+  for (uint32_t i = 0; i < groups.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object.Set("name", groups[i].name);
+    object.Set("learningRate", groups[i].learning_rate);
+    object.Set("weightDecay", groups[i].weight_decay);
+    object.Set("parameters", to_array(env, groups[i].parameters));
+    object.Set("numel", to_number(env, groups[i].numel));
+    array.Set(i, object);
+  }
+  return array;
+}
+
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   auto object = Napi::Object::New(env);
   object.Set("queuedRows", to_number(env, stats.queued_rows));

@@ -77,11 +77,29 @@ export interface NativePrediction {
 export interface NativeTrainingOptions {
   learningRate?: number;
   headLearningRate?: number;
+  layerDecay?: number;
   weightDecay?: number;
+  optimizer?: string;
   beta1?: number;
   beta2?: number;
   epsilon?: number;
+  momentum?: number;
+  nesterov?: boolean;
+  schedule?: string;
+  totalSteps?: number;
+  warmupSteps?: number;
+  warmupRatio?: number;
+  power?: number;
   maxGradNorm?: number;
+}
+
+export interface NativeParameterGroup {
+  name: string;
+  /** before the schedule */
+  learningRate: number;
+  weightDecay: number;
+  parameters: string[];
+  numel: number;
 }
 
 export interface NativeTrainRequest {
@@ -131,6 +149,8 @@ export interface NativeModel {
   /** To be called after the predictions of one turn of the event loop: nothing wakes the engine for them before. */
   flush(): void;
   configureTraining(options: NativeTrainingOptions): Promise<void>;
+  /** Rejects with ERR_TRAINING_NOT_CONFIGURED, or with what setting up the optimizer failed with. */
+  parameterGroups(): Promise<NativeParameterGroup[]>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   savePretrained(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;

@@ -10,15 +10,17 @@
 #include "error.h"
 #include "kernels/forward_context.h"
 #include "training/loss.h"
+#include "training/parameter_groups.h"
+#include "training/schedule.h"
 
 namespace bertcnn::training {
 
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
                  at::Generator generator)
     : model_(model),
-      optimizer_(parameter_groups(model, options), options),
-      generator_(std::move(generator)),
-      max_grad_norm_(options.max_grad_norm) {}
+      options_(options),
+      optimizer_(make_optimizer(parameter_groups(model, options), options)),
+      generator_(std::move(generator)) {}
 
 TrainerStep Trainer::step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                           const std::function<bool()>& cancelled) {
@@ -47,16 +49,17 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
   loss_value.backward();
   const double norm = clip_gradients();
   context.check_cancelled();
-  optimizer_.step();
-  return {++steps_, loss_number, logits.detach().to(at::kCPU), norm};
+  const double multiplier = learning_rate_multiplier(options_, steps_);
+  optimizer_->step(multiplier);
+  return {++steps_, loss_number, logits.detach().to(at::kCPU), norm, learning_rates(multiplier)};
 }
 
 double Trainer::clip_gradients() {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients;
   std::vector<at::Tensor> norms;
-  for (const ParameterGroup& group : optimizer_.groups()) {
-    for (const at::Tensor& parameter : group.parameters) {
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    for (const auto& [name, parameter] : group.parameters) {
       if (!parameter.grad().defined()) continue;
       gradients.push_back(parameter.grad());
       norms.push_back(at::linalg_vector_norm(parameter.grad()));
@@ -67,22 +70,24 @@ double Trainer::clip_gradients() {
     fail("ERR_NON_FINITE", "The norm of the gradients is ", norm, "; the step was not taken.");
   }
   // The 1e-6 is that of torch.nn.utils.clip_grad_norm_.
-  const double scale = max_grad_norm_ / (norm + 1e-6);
-  if (max_grad_norm_ > 0 && scale < 1) {
+  const double scale = options_.max_grad_norm / (norm + 1e-6);
+  if (options_.max_grad_norm > 0 && scale < 1) {
     for (const at::Tensor& gradient : gradients) gradient.mul_(scale);
   }
   return norm;
 }
 
 void Trainer::clear_gradients() {
-  for (const ParameterGroup& group : optimizer_.groups()) {
-    for (const at::Tensor& parameter : group.parameters) parameter.mutable_grad().reset();
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    for (const auto& [name, parameter] : group.parameters) parameter.mutable_grad().reset();
   }
 }
 
-std::vector<double> Trainer::learning_rates() const {
+std::vector<double> Trainer::learning_rates(double multiplier) const {
   std::vector<double> rates;
-  for (const ParameterGroup& group : optimizer_.groups()) rates.push_back(group.learning_rate);
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    rates.push_back(group.learning_rate * multiplier);
+  }
   return rates;
 }
 

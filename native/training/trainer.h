@@ -6,11 +6,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "kernels/packed_batch.h"
 #include "model/bert_cnn.h"
-#include "training/adamw.h"
+#include "training/optimizer.h"
 #include "training/options.h"
 
 namespace bertcnn::training {
@@ -21,6 +22,7 @@ struct TrainerStep {
   double loss;        // mean over the batch, before the update
   at::Tensor logits;  // [B, labels] on the CPU, of the forward pass in training mode
   double grad_norm;   // global norm of all gradients before clipping
+  std::vector<double> learning_rates;  // of each parameter group, those used
 };
 
 /// Trains a model that it does not own.
@@ -34,19 +36,21 @@ class Trainer {
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
 
-  /// Learning rate of each parameter group.
-  std::vector<double> learning_rates() const;
+  const Optimizer& optimizer() const { return *optimizer_; }
+  /// Optimizer steps taken; with the options it says where the schedule is.
+  int64_t steps() const { return steps_; }
 
  private:
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                        const std::function<bool()>& cancelled);
   double clip_gradients();
   void clear_gradients();
+  std::vector<double> learning_rates(double multiplier) const;
 
   const model::BertCnn& model_;
-  AdamW optimizer_;
+  TrainingOptions options_;
+  std::unique_ptr<Optimizer> optimizer_;
   at::Generator generator_;
-  double max_grad_norm_;
   int64_t steps_ = 0;
 };
 

@@ -40,6 +40,49 @@ describe("a training step", () => {
     expect(model.stats().steps).toBe(2);
   });
 
+  it("follows its schedule", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    const schedule = { schedule: "linear", totalSteps: 4, warmupRatio: 0.5 } as const;
+    model.configureTraining({ headLearningRate: 0.5, ...schedule });
+    const before = await model.predict(batch.texts!);
+    expect([...(await model.trainStep(batch)).learningRates]).toEqual([0, 0]);
+    expect((await model.predict(batch.texts!)).logits.data).toEqual(before.logits.data);
+    for (const rate of [0.25, 0.5, 0.25, 0]) {
+      expect([...(await model.trainStep(batch)).learningRates]).toEqual([rate, rate]);
+    }
+    expect((await model.predict(batch.texts!)).logits.data).not.toEqual(before.logits.data);
+  });
+
+  it("lowers the loss by SGD", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "fine-tune", dropout: 0 });
+    const rates = { learningRate: 1e-2, headLearningRate: 1e-2 };
+    model.configureTraining({ ...rates, optimizer: "sgd", momentum: 0.9, nesterov: true });
+    const trained = await losses(model, 40);
+    expect(trained.at(-1)).toBeLessThan(trained[0]! / 2);
+  });
+
+  it("trains the groups that the optimizer lists", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "fine-tune" });
+    await expectError(model.parameterGroups(), "ERR_TRAINING_NOT_CONFIGURED", "configureTraining");
+    model.configureTraining({ learningRate: 1, layerDecay: 0.5, weightDecay: 0.1 });
+    const groups = await model.parameterGroups();
+    expect(groups.map(({ name, learningRate }) => [name, learningRate])).toEqual([
+      ["embeddings", 0.25],
+      ["embeddings, no decay", 0.25],
+      ["layer 0", 0.5],
+      ["layer 0, no decay", 0.5],
+      ["layer 1", 1],
+      ["layer 1, no decay", 1],
+      ["head", 1e-3],
+      ["head, no decay", 1e-3],
+    ]);
+    expect(groups.map(({ weightDecay }) => weightDecay).slice(0, 2)).toEqual([0.1, 0]);
+    expect(groups.at(-1)!.parameters).toEqual(["conv.bias", "fc.bias"]);
+    expect(groups.at(-1)!.numel).toBe(model.config.bert_cnn.num_filters + 2);
+    const { learningRates } = await model.trainStep(batch);
+    expect([...learningRates]).toEqual(groups.map(({ learningRate }) => learningRate));
+  });
+
   it("is repeated exactly by a seed, dropout included, and not by another", async () => {
     const run = async (seed: number) => {
       const model = await load("tiny-bert", { ...options, variant: "max-over-time", seed });
