@@ -83,6 +83,7 @@ Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_
 Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
   auto object = Napi::Object::New(env);
   object.Set("step", to_number(env, result.step));
+  object.Set("updated", result.updated);
   object.Set("loss", result.loss);
   object.Set("rows", to_number(env, result.rows));
   object.Set("labels", to_number(env, result.labels));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "arguments.h"
+#include "error.h"
 
 namespace bertcnn::binding {
 namespace {
@@ -29,6 +30,24 @@ void read_optimizer(const Fields& fields, training::TrainingOptions& options) {
   fields.read("nesterov", options.nesterov);
 }
 
+void read_loss(const Fields& fields, training::LossOptions& loss) {
+  fields.read("classWeights", loss.class_weights);
+  fields.read("classCounts", loss.class_counts);
+  fields.read("posWeight", loss.pos_weight);
+  fields.read("labelSmoothing", loss.label_smoothing);
+}
+
+std::optional<bool> read_bfloat16(const Fields& fields) {
+  std::optional<std::string> dtype;
+  fields.read("dtype", dtype);
+  if (!dtype) return std::nullopt;
+  if (*dtype != "float32" && *dtype != "bfloat16") {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected 'float32' or 'bfloat16' for options.dtype but received '", *dtype, "'.");
+  }
+  return *dtype == "bfloat16";
+}
+
 }  // namespace
 
 training::TrainingOptions read_training_options(const Napi::Value& value) {
@@ -41,6 +60,10 @@ training::TrainingOptions read_training_options(const Napi::Value& value) {
   fields.read("maxGradNorm", options.max_grad_norm);
   read_optimizer(fields, options);
   read_schedule(fields, options.schedule);
+  read_loss(fields, options.loss);
+  fields.read("gradientAccumulationSteps", options.gradient_accumulation_steps);
+  options.bfloat16 = read_bfloat16(fields);
+  fields.read("gradientCheckpointing", options.gradient_checkpointing);
   return options;
 }
 

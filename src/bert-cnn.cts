@@ -53,15 +53,17 @@ export interface Prediction {
 
 /** What {@link BertCnn.trainStep} gives. */
 export interface StepResult {
-  /** Optimizer steps since {@link BertCnn.configureTraining}, this one included. */
+  /** Optimizer steps since {@link BertCnn.configureTraining}. */
   step: number;
+  /** Whether this call ended in an optimizer step: without accumulation always, else every n-th time. */
+  updated: boolean;
   /** The mean loss of the batch, before the step. */
   loss: number;
   /** `[rows, labels]`, of the forward pass with dropout. */
   logits: Tensor<"float32">;
-  /** The learning rates used, one for each group of {@link BertCnn.parameterGroups}. */
+  /** The learning rates of this optimizer step, one for each group of {@link BertCnn.parameterGroups}. */
   learningRates: Float64Array;
-  /** The global norm of the gradients before clipping. */
+  /** The global norm of the gradients, those accumulated included, before clipping. */
   gradNorm: number;
 }
 
@@ -307,7 +309,7 @@ export class BertCnn {
    * is thrown by the {@link BertCnn.trainStep} calls that follow.
    */
   configureTraining(options?: TrainingOptions): void {
-    const training = readTrainingOptions(options);
+    const training = readTrainingOptions(options, this);
     this.#assertUsable();
     // A failure is thrown by the steps that follow.
     this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);
@@ -327,7 +329,7 @@ export class BertCnn {
   }
 
   /**
-   * One optimizer step on one batch. Steps of one model are taken in the order of the calls.
+   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are taken in the order of the calls.
    *
    * @example
    * ```ts
@@ -342,7 +344,8 @@ export class BertCnn {
    * @param options - what may end the call early
    * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT`,
    * `ERR_INVALID_LABELS`, `ERR_SEQUENCE_TOO_SHORT`, `ERR_NON_FINITE`, `ERR_QUEUE_FULL`,
-   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason. A step that was rejected changed nothing.
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason. A step that was rejected changed nothing, not
+   * even what was accumulated before.
    */
   async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
     const { signal } = shaped(options, "options", stepShape);
@@ -352,6 +355,7 @@ export class BertCnn {
     const result = await whetherCancelled(work, cancel, signal);
     return {
       step: result.step,
+      updated: result.updated,
       loss: result.loss,
       logits: matrix(result.logits, result.rows, result.labels),
       learningRates: new Float64Array(result.learningRates),

@@ -90,7 +90,16 @@ export interface NativeTrainingOptions {
   warmupSteps?: number;
   warmupRatio?: number;
   power?: number;
+  /** in the order of the labels, as the two that follow */
+  classWeights?: readonly number[];
+  /** rows of each class, in place of classWeights: weights that balance them */
+  classCounts?: readonly number[];
+  posWeight?: readonly number[];
+  labelSmoothing?: number;
   maxGradNorm?: number;
+  gradientAccumulationSteps?: number;
+  dtype?: string;
+  gradientCheckpointing?: boolean;
 }
 
 export interface NativeParameterGroup {
@@ -110,6 +119,7 @@ export interface NativeTrainRequest {
 
 export interface NativeStepResult {
   step: number;
+  updated: boolean;
   loss: number;
   rows: number;
   labels: number;

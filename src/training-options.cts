@@ -8,9 +8,13 @@ import {
   positiveInteger,
   positiveNumberUpTo,
   shaped,
+  unexpected,
+  type Check,
   type Shaped,
 } from "./check.cjs";
 import { BertCnnError } from "./errors.cjs";
+import { readByLabel, type ByLabel } from "./label-weights.cjs";
+import type { LabelSpace, ProblemType } from "./labels.cjs";
 import type { NativeTrainingOptions } from "./native.cjs";
 
 /** `"adamw"` is torch.optim.AdamW, `"sgd"` torch.optim.SGD. */
@@ -54,9 +58,32 @@ export interface TrainingOptions {
   warmupRatio?: number | undefined;
   /** Of the polynomial. Default 1. */
   power?: number | undefined;
+  /**
+   * Single label: how much a row counts, by its class. `"balanced"`: rows / (classes * rows of the class), from
+   * `classCounts`. Default: all the same.
+   */
+  classWeights?: ByLabel | "balanced" | undefined;
+  /** The number of rows of each class, for balanced `classWeights`. */
+  classCounts?: ByLabel | undefined;
+  /** Multi label: how much a target of 1 counts beside one of 0, by label. Default 1. */
+  posWeight?: ByLabel | undefined;
+  /** Single label: the share of a target that is spread over all classes, from 0 to below 1. Default 0. */
+  labelSmoothing?: number | undefined;
   /** Global norm that gradients are clipped to; 0: no clipping. Default 1. */
   maxGradNorm?: number | undefined;
+  /** Batches whose mean gradient makes one optimizer step: every n-th {@link BertCnn.trainStep} updates. Default 1. */
+  gradientAccumulationSteps?: number | undefined;
+  /**
+   * The precision of the matrix products; weights, gradients and the optimizer stay float32. `"bfloat16"` wants a
+   * processor that multiplies it. Default that of the model.
+   */
+  dtype?: "float32" | "bfloat16" | undefined;
+  /** Whether layers are computed anew in the backward pass, which takes time and saves memory. Default false. */
+  gradientCheckpointing?: boolean | undefined;
 }
+
+/** Read later: what is right depends on the model's labels. */
+const later = (value: unknown) => value;
 
 const trainingShape = {
   learningRate: numberUpTo(1e6),
@@ -74,7 +101,14 @@ const trainingShape = {
   warmupSteps: naturalNumber,
   warmupRatio: numberUpTo(1),
   power: numberUpTo(1e6),
+  classWeights: later,
+  classCounts: later,
+  posWeight: later,
+  labelSmoothing: fraction,
   maxGradNorm: nonNegativeNumber,
+  gradientAccumulationSteps: positiveInteger,
+  dtype: oneOf("float32", "bfloat16"),
+  gradientCheckpointing: boolean,
 };
 
 type Given = Shaped<typeof trainingShape>;
@@ -129,10 +163,65 @@ function checkSchedule(given: Given): void {
   }
 }
 
-/** Reads {@link TrainingOptions}. */
-export function readTrainingOptions(value: unknown): NativeTrainingOptions {
+/** What a class or a target of 1 counts. */
+const float32Weight: Check<number> = (value, name) => {
+  // Rounded first: 1e39 is finite here and infinite for the model.
+  if (typeof value === "number" && value >= 0 && Number.isFinite(Math.fround(value))) return value;
+  throw unexpected("finite number of 0 or more", name, value);
+};
+
+/** Options of the losses that not every problem type has. */
+const LOSS_OPTIONS = {
+  single_label_classification: ["classWeights", "classCounts", "labelSmoothing"],
+  multi_label_classification: ["posWeight"],
+  regression: [],
+} as const satisfies Record<ProblemType, readonly (keyof Given)[]>;
+
+function checkProblemType(given: Given, problemType: ProblemType): void {
+  for (const [type, names] of Object.entries(LOSS_OPTIONS)) {
+    if (type === problemType) continue;
+    checkNames(given, names, `problem type "${type}", and the model's is "${problemType}"`);
+  }
+}
+
+/** Not all 0, or no target would count. */
+function readWeights(value: unknown, name: string, labels: readonly string[]): readonly number[] {
+  const weights = readByLabel(value, name, labels, float32Weight);
+  if (weights.every((weight) => weight === 0)) {
+    refuse(`Expected a number above 0 for at least one label in ${name} but all are 0`);
+  }
+  return weights;
+}
+
+function readLoss(given: Given, labels: readonly string[]): NativeTrainingOptions {
+  const { classWeights, classCounts, posWeight } = given;
+  if (classWeights !== "balanced" && classCounts !== undefined) {
+    checkNames(given, ["classCounts"], 'options.classWeights "balanced"');
+  }
+  if (classWeights === "balanced") {
+    if (classCounts === undefined) {
+      refuse('Expected options.classCounts with options.classWeights "balanced" but received none');
+    }
+    return {
+      classCounts: readByLabel(classCounts, "options.classCounts", labels, positiveInteger),
+    };
+  }
+  return {
+    ...(classWeights !== undefined && {
+      classWeights: readWeights(classWeights, "options.classWeights", labels),
+    }),
+    ...(posWeight !== undefined && {
+      posWeight: readWeights(posWeight, "options.posWeight", labels),
+    }),
+  };
+}
+
+/** Reads {@link TrainingOptions} for the model that `space` is of. */
+export function readTrainingOptions(value: unknown, space: LabelSpace): NativeTrainingOptions {
   const given = shaped(value, "options", trainingShape);
   checkOptimizer(given);
   checkSchedule(given);
-  return given;
+  checkProblemType(given, space.problemType);
+  const { classWeights, classCounts, posWeight, ...rest } = given;
+  return { ...rest, ...readLoss({ classWeights, classCounts, posWeight }, space.labels) };
 }

@@ -108,6 +108,21 @@ Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
   return dtype == "bfloat16" ? Arithmetic::bfloat16 : Arithmetic::float32;
 }
 
+/// Whether training multiplies in bfloat16: as the model predicts, unless `wanted` says so.
+bool trains_in_bfloat16(std::optional<bool> wanted, const model::BertCnn& model) {
+  if (!wanted) return model.arithmetic() == Arithmetic::bfloat16;
+  if (*wanted && !model.device().is_cpu()) {
+    fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available on ",
+         model.device().str(), ", only on the CPU.");
+  }
+  const std::string reason = kernels::unsupported_reason(Arithmetic::bfloat16);
+  if (*wanted && !reason.empty()) {
+    fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available: ", reason,
+         ". Use 'float32'.");
+  }
+  return *wanted;
+}
+
 const char* name_of(Arithmetic arithmetic) {
   if (arithmetic == Arithmetic::int8) return "int8";
   return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
@@ -457,9 +472,11 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
            "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
     }
     translating_errors([&] {
+      training::TrainingOptions resolved = options;
+      resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
       if (state_->model.config().freeze == model::Freeze::none) restore_weights();
       state_->trainer =
-          std::make_unique<training::Trainer>(state_->model, options, state_->generator);
+          std::make_unique<training::Trainer>(state_->model, resolved, state_->generator);
     });
   } catch (...) {
     state_->training_failure = std::current_exception();
@@ -498,9 +515,10 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const Batch batch = make_batch(request.input, cancelled);
     repack();  // a frozen encoder computes with them
     training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
-    state_->packs_are_stale = true;
+    if (step.updated) state_->packs_are_stale = true;
     StepResult result;
     result.step = step.step;
+    result.updated = step.updated;
     result.loss = step.loss;
     result.rows = rows;
     result.labels = labels();

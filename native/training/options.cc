@@ -102,6 +102,10 @@ void check(const TrainingOptions& options) {
   check_number(options.layer_decay, 0, 1, "layerDecay");
   check_number(options.weight_decay, 0, kLarge, "weightDecay");
   check_number(options.max_grad_norm, 0, std::numeric_limits<double>::max(), "maxGradNorm");
+  if (options.gradient_accumulation_steps < 1) {
+    fail("ERR_INVALID_ARGUMENT", "Expected at least 1 for gradientAccumulationSteps but received ",
+         options.gradient_accumulation_steps, ".");
+  }
   check_optimizer(options);
   check_schedule(options);
 }

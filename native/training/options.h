@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bertcnn::training {
 
@@ -19,6 +20,15 @@ struct ScheduleOptions {
   double power = 1;                     // of the polynomial
 };
 
+/// What the loss weighs; training/loss.h has the formulas. Lists are in the order of the labels, an
+/// empty one is not given.
+struct LossOptions {
+  std::vector<double> class_weights;  // single label
+  std::vector<int64_t> class_counts;  // single label, rows of each class: weights that balance them
+  std::vector<double> pos_weight;     // multi label
+  double label_smoothing = 0;         // single label
+};
+
 /// The defaults are PyTorch's, but for the learning rates.
 struct TrainingOptions {
   double learning_rate = 5e-5;       // of the encoder's top layer
@@ -32,7 +42,11 @@ struct TrainingOptions {
   double momentum = 0;    // SGD
   bool nesterov = false;  // SGD
   ScheduleOptions schedule;
-  double max_grad_norm = 1.0;  // global norm; 0: no clipping
+  LossOptions loss;
+  double max_grad_norm = 1.0;               // global norm; 0: no clipping
+  int64_t gradient_accumulation_steps = 1;  // batches whose mean gradient makes one optimizer step
+  std::optional<bool> bfloat16;             // of the matrix products; unset: as the model predicts
+  bool gradient_checkpointing = false;  // compute layers anew in the backward pass, to save memory
 };
 
 /// "adamw" or "sgd", else ERR_INVALID_ARGUMENT.
@@ -41,7 +55,7 @@ OptimizerType optimizer_type(const std::string& name);
 ScheduleType schedule_type(const std::string& name);
 
 /// ERR_INVALID_ARGUMENT names, as JavaScript does, an option whose value makes no sense, or that
-/// another one needs or forbids.
+/// another one needs or forbids. Those of the loss are checked by Loss, which knows the labels.
 void check(const TrainingOptions& options);
 
 }  // namespace bertcnn::training

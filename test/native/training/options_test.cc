@@ -44,6 +44,7 @@ TEST(TrainingOptions, NameTheValueThatMakesNoSense) {
   expect({.schedule = {.total_steps = 3, .warmup_steps = 4}}, "warmupSteps");
   expect({.schedule = {.total_steps = 3, .warmup_ratio = 1.1}}, "warmupRatio");
   expect({.schedule = {.power = -1}}, "power");
+  expect({.gradient_accumulation_steps = 0}, "gradientAccumulationSteps");
 }
 
 TEST(TrainingOptions, NameTheOptionThatIsMissingOrTooMany) {

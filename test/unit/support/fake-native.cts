@@ -170,6 +170,7 @@ export function prediction(rows: number): NativePrediction {
 export function stepResult(step: number): NativeStepResult {
   return {
     step,
+    updated: true,
     loss: 0.5,
     rows: 1,
     labels: 3,
