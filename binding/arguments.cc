@@ -120,6 +120,11 @@ std::vector<std::string> convert(const Napi::Value& value, const std::string& na
 }
 
 template <>
+std::vector<double> convert(const Napi::Value& value, const std::string& name) {
+  return convert_array<double>("an array of numbers", value, name);
+}
+
+template <>
 std::vector<int64_t> convert(const Napi::Value& value, const std::string& name) {
   return convert_array<int64_t>("an array of integers", value, name);
 }

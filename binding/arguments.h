@@ -36,6 +36,9 @@ std::vector<int32_t> convert(const Napi::Value& value, const std::string& name);
 /// An array of strings.
 template <>
 std::vector<std::string> convert(const Napi::Value& value, const std::string& name);
+/// An array of numbers.
+template <>
+std::vector<double> convert(const Napi::Value& value, const std::string& name);
 /// An array of integers.
 template <>
 std::vector<int64_t> convert(const Napi::Value& value, const std::string& name);

@@ -10,7 +10,7 @@
 #include "engine/shared_engines.h"
 #include "errors.h"
 #include "results.h"
-#include "training/options.h"
+#include "training_arguments.h"
 
 namespace bertcnn::binding {
 namespace {
@@ -61,19 +61,6 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   return arguments;
 }
 
-training::TrainingOptions read_training_options(const Napi::Value& value) {
-  training::TrainingOptions options;
-  const Fields fields(value, "options");
-  fields.read("learningRate", options.learning_rate);
-  fields.read("headLearningRate", options.head_learning_rate);
-  fields.read("weightDecay", options.weight_decay);
-  fields.read("beta1", options.beta1);
-  fields.read("beta2", options.beta2);
-  fields.read("epsilon", options.epsilon);
-  fields.read("maxGradNorm", options.max_grad_norm);
-  return options;
-}
-
 engine::TrainRequest read_train_request(const Napi::Value& value) {
   const Fields fields(value, "request");
   return {fields.get<engine::Input>("input"), fields.get<engine::Labels>("labels")};
@@ -105,6 +92,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                   {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
                    InstanceMethod<&Self::checked<&Self::flush>>("flush"),
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
+                   InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
@@ -262,6 +250,13 @@ Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
   return run(
       info.Env(), [options](engine::ModelCompute& compute) { compute.configure_training(options); },
       undefined);
+}
+
+Napi::Value ModelObject::parameter_groups(const Napi::CallbackInfo& info) {
+  auto groups = std::make_shared<std::vector<engine::ParameterGroupInfo>>();
+  return run(
+      info.Env(), [groups](engine::ModelCompute& compute) { *groups = compute.parameter_groups(); },
+      [groups](Napi::Env env) { return to_js(env, *groups); });
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

@@ -43,6 +43,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value predict(const Napi::CallbackInfo& info);
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value configure_training(const Napi::CallbackInfo& info);
+  Napi::Value parameter_groups(const Napi::CallbackInfo& info);
   Napi::Value train_step(const Napi::CallbackInfo& info);
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);

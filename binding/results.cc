@@ -83,6 +83,7 @@ Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_
 Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
   auto object = Napi::Object::New(env);
   object.Set("step", to_number(env, result.step));
+  object.Set("updated", result.updated);
   object.Set("loss", result.loss);
   object.Set("rows", to_number(env, result.rows));
   object.Set("labels", to_number(env, result.labels));
@@ -90,6 +91,20 @@ Napi::Value to_js(Napi::Env env, const engine::StepResult& result) {
   object.Set("learningRates", to_typed_array(env, result.learning_rates));
   object.Set("gradNorm", result.grad_norm);
   return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<engine::ParameterGroupInfo>& groups) {
+  auto array = Napi::Array::New(env, groups.size());
+  for (uint32_t i = 0; i < groups.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object.Set("name", groups[i].name);
+    object.Set("learningRate", groups[i].learning_rate);
+    object.Set("weightDecay", groups[i].weight_decay);
+    object.Set("parameters", to_array(env, groups[i].parameters));
+    object.Set("numel", to_number(env, groups[i].numel));
+    array.Set(i, object);
+  }
+  return array;
 }
 
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {

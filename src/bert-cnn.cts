@@ -26,14 +26,12 @@ import {
   predictShape,
   statsShape,
   stepShape,
-  trainingShape,
   type BertCnnOptions,
   type ClassifyOptions,
   type Dtype,
   type LoadStateDictOptions,
   type PredictOptions,
   type StepOptions,
-  type TrainingOptions,
 } from "./options.cjs";
 import { readPath, readStateDictTarget } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
@@ -41,6 +39,7 @@ import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from 
 import { Tensor } from "./tensor.cjs";
 import { automaticThreads } from "./threads.cjs";
 import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
+import { readTrainingOptions, type TrainingOptions } from "./training-options.cjs";
 
 /** What {@link BertCnn.predict} gives, row by row in the order of the input. */
 export interface Prediction {
@@ -54,16 +53,31 @@ export interface Prediction {
 
 /** What {@link BertCnn.trainStep} gives. */
 export interface StepResult {
-  /** Optimizer steps since {@link BertCnn.configureTraining}, this one included. */
+  /** Optimizer steps since {@link BertCnn.configureTraining}. */
   step: number;
+  /** Whether this call ended in an optimizer step: without accumulation always, else every n-th time. */
+  updated: boolean;
   /** The mean loss of the batch, before the step. */
   loss: number;
   /** `[rows, labels]`, of the forward pass with dropout. */
   logits: Tensor<"float32">;
-  /** The learning rates used, one a parameter group. */
+  /** The learning rates of this optimizer step, one for each group of {@link BertCnn.parameterGroups}. */
   learningRates: Float64Array;
-  /** The global norm of the gradients before clipping. */
+  /** The global norm of the gradients, those accumulated included, before clipping. */
   gradNorm: number;
+}
+
+/** Weights that are trained with one learning rate and one weight decay. */
+export interface ParameterGroup {
+  /** What they are: `"encoder"`, `"layer 3"`, `"head, no decay"`. */
+  readonly name: string;
+  /** Before the schedule, which multiplies it from step to step. */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Their names in the state dict. */
+  readonly parameters: readonly string[];
+  /** The number of their elements. */
+  readonly numel: number;
 }
 
 /** What loading weights found, name by name. */
@@ -288,21 +302,34 @@ export class BertCnn {
   }
 
   /**
-   * Sets up an optimizer, AdamW, for the steps that follow; a former one and its moments are dropped.
+   * Sets up an optimizer for the steps that follow; a former one and what it remembers are dropped.
    *
-   * @param options - learning rates, weight decay, clipping
+   * @param options - the optimizer, its learning rates and their schedule, weight decay, clipping
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` or `ERR_DISPOSED`. What fails later in the engine
    * is thrown by the {@link BertCnn.trainStep} calls that follow.
    */
   configureTraining(options?: TrainingOptions): void {
-    const training = shaped(options, "options", trainingShape);
+    const training = readTrainingOptions(options, this);
     this.#assertUsable();
     // A failure is thrown by the steps that follow.
     this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);
   }
 
   /**
-   * One optimizer step on one batch. Steps of one model are taken in the order of the calls.
+   * What {@link BertCnn.trainStep} trains, in the order of {@link StepResult.learningRates}: the encoder's weights
+   * from the embeddings up, then the head's, each part followed by its biases and layer norms, which have no weight
+   * decay.
+   *
+   * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, what setting up the optimizer failed with, or
+   * `ERR_DISPOSED`
+   */
+  async parameterGroups(): Promise<ParameterGroup[]> {
+    const groups = await this.#run(() => this.#native.parameterGroups());
+    return groups.map((group) => ({ ...group, parameters: [...group.parameters] }));
+  }
+
+  /**
+   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are taken in the order of the calls.
    *
    * @example
    * ```ts
@@ -317,7 +344,8 @@ export class BertCnn {
    * @param options - what may end the call early
    * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT`,
    * `ERR_INVALID_LABELS`, `ERR_SEQUENCE_TOO_SHORT`, `ERR_NON_FINITE`, `ERR_QUEUE_FULL`,
-   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason. A step that was rejected changed nothing.
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason. A step that was rejected changed nothing, not
+   * even what was accumulated before.
    */
   async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
     const { signal } = shaped(options, "options", stepShape);
@@ -327,6 +355,7 @@ export class BertCnn {
     const result = await whetherCancelled(work, cancel, signal);
     return {
       step: result.step,
+      updated: result.updated,
       loss: result.loss,
       logits: matrix(result.logits, result.rows, result.labels),
       learningRates: new Float64Array(result.learningRates),

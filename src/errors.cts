@@ -48,7 +48,7 @@ const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_DTYPE_UNAVAILABLE: "the processor or device does not compute in the precision asked for",
   ERR_DISPOSED: "the model was disposed",
   ERR_CANCELLED: "the call was cancelled",
-  ERR_TRAINING_NOT_CONFIGURED: "trainStep was called before configureTraining",
+  ERR_TRAINING_NOT_CONFIGURED: "training was asked for before configureTraining",
   ERR_QUEUE_FULL: "more rows wait than maxQueueRows allows",
   ERR_TIMEOUT: "the call took longer than its timeout",
   ERR_OUT_OF_MEMORY: "memory ran out",

@@ -3,7 +3,13 @@
  *
  * @packageDocumentation
  */
-export { BertCnn, type LoadReport, type Prediction, type StepResult } from "./bert-cnn.cjs";
+export {
+  BertCnn,
+  type LoadReport,
+  type ParameterGroup,
+  type Prediction,
+  type StepResult,
+} from "./bert-cnn.cjs";
 export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";
 export type { ProblemType, TrainingLabels } from "./labels.cjs";
@@ -20,7 +26,6 @@ export type {
   Padding,
   PredictOptions,
   StepOptions,
-  TrainingOptions,
   Variant,
 } from "./options.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
@@ -36,3 +41,4 @@ export {
   type EncodingOptions,
 } from "./tokenizer.cjs";
 export type { TrainBatch } from "./train-batch.cjs";
+export type { Optimizer, Schedule, TrainingOptions } from "./training-options.cjs";

@@ -126,8 +126,11 @@ function readTargets(
   checkCount(value, flat ? rows * width : rows, rows, name);
   if (!flat) return readRows(value, width, name, check);
   const result = new Float32Array(rows * width);
-  for (let i = 0; i < result.length; i++) {
-    result[i] = check(value[i], `${name}[${String(i)}]`);
+  for (let row = 0, i = 0; row < rows; row++) {
+    for (let label = 0; label < width; label++, i++) {
+      const where = width === 1 ? "" : ` (row ${String(row)}, label ${String(label)})`;
+      result[i] = check(value[i], `${name}[${String(i)}]${where}`);
+    }
   }
   return result;
 }

@@ -77,11 +77,38 @@ export interface NativePrediction {
 export interface NativeTrainingOptions {
   learningRate?: number;
   headLearningRate?: number;
+  layerDecay?: number;
   weightDecay?: number;
+  optimizer?: string;
   beta1?: number;
   beta2?: number;
   epsilon?: number;
+  momentum?: number;
+  nesterov?: boolean;
+  schedule?: string;
+  totalSteps?: number;
+  warmupSteps?: number;
+  warmupRatio?: number;
+  power?: number;
+  /** in the order of the labels, as the two that follow */
+  classWeights?: readonly number[];
+  /** rows of each class, in place of classWeights: weights that balance them */
+  classCounts?: readonly number[];
+  posWeight?: readonly number[];
+  labelSmoothing?: number;
   maxGradNorm?: number;
+  gradientAccumulationSteps?: number;
+  dtype?: string;
+  gradientCheckpointing?: boolean;
+}
+
+export interface NativeParameterGroup {
+  name: string;
+  /** before the schedule */
+  learningRate: number;
+  weightDecay: number;
+  parameters: string[];
+  numel: number;
 }
 
 export interface NativeTrainRequest {
@@ -92,6 +119,7 @@ export interface NativeTrainRequest {
 
 export interface NativeStepResult {
   step: number;
+  updated: boolean;
   loss: number;
   rows: number;
   labels: number;
@@ -131,6 +159,8 @@ export interface NativeModel {
   /** To be called after the predictions of one turn of the event loop: nothing wakes the engine for them before. */
   flush(): void;
   configureTraining(options: NativeTrainingOptions): Promise<void>;
+  /** Rejects with ERR_TRAINING_NOT_CONFIGURED, or with what setting up the optimizer failed with. */
+  parameterGroups(): Promise<NativeParameterGroup[]>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   savePretrained(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;

@@ -10,12 +10,9 @@ import {
   nonEmpty,
   nonEmptyString,
   nonNegativeMilliseconds,
-  nonNegativeNumber,
   nullable,
-  numberUpTo,
   oneOf,
   positiveInteger,
-  positiveNumberUpTo,
   unexpected,
   type Check,
 } from "./check.cjs";
@@ -146,24 +143,6 @@ export interface ClassifyOptions extends PredictOptions {
   functionToApply?: ScoreFunction | undefined;
 }
 
-/** Options of {@link BertCnn.configureTraining}: AdamW, cross entropy, BCE with logits or MSE. */
-export interface TrainingOptions {
-  /** Of the encoder. Default 5e-5. */
-  learningRate?: number | undefined;
-  /** Of the convolutions and the classifier. Default 1e-3. */
-  headLearningRate?: number | undefined;
-  /** Not applied to biases and layer norms. Default 0.01. */
-  weightDecay?: number | undefined;
-  /** Decay of the mean of gradients. Default 0.9. */
-  beta1?: number | undefined;
-  /** Decay of the mean of squared gradients. Default 0.999. */
-  beta2?: number | undefined;
-  /** Added to the denominator. Default 1e-8. */
-  epsilon?: number | undefined;
-  /** Global norm that gradients are clipped to; 0: no clipping. Default 1. */
-  maxGradNorm?: number | undefined;
-}
-
 /** Options of {@link BertCnn.trainStep}. */
 export interface StepOptions {
   /**
@@ -261,17 +240,6 @@ export const classifyShape = {
   ...predictShape,
   topK: nullable(positiveInteger),
   functionToApply: oneOf("softmax", "sigmoid", "none"),
-};
-
-/** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
-export const trainingShape = {
-  learningRate: numberUpTo(1e6),
-  headLearningRate: numberUpTo(1e6),
-  weightDecay: numberUpTo(1e6),
-  beta1: fraction,
-  beta2: fraction,
-  epsilon: positiveNumberUpTo(1e6),
-  maxGradNorm: nonNegativeNumber,
 };
 
 /** For {@link shaped}: the names and checks of {@link StepOptions}. */

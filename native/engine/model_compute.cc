@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <exception>
 #include <filesystem>
 #include <limits>
@@ -109,6 +108,21 @@ Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
   return dtype == "bfloat16" ? Arithmetic::bfloat16 : Arithmetic::float32;
 }
 
+/// Whether training multiplies in bfloat16: as the model predicts, unless `wanted` says so.
+bool trains_in_bfloat16(std::optional<bool> wanted, const model::BertCnn& model) {
+  if (!wanted) return model.arithmetic() == Arithmetic::bfloat16;
+  if (*wanted && !model.device().is_cpu()) {
+    fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available on ",
+         model.device().str(), ", only on the CPU.");
+  }
+  const std::string reason = kernels::unsupported_reason(Arithmetic::bfloat16);
+  if (*wanted && !reason.empty()) {
+    fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available: ", reason,
+         ". Use 'float32'.");
+  }
+  return *wanted;
+}
+
 const char* name_of(Arithmetic arithmetic) {
   if (arithmetic == Arithmetic::int8) return "int8";
   return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
@@ -201,23 +215,6 @@ at::Tensor targets_of(const Labels& labels, int64_t rows, const model::BertCnnCo
   if (classes) return training::class_targets(*classes, rows, config.num_labels(), device);
   return training::float_targets(std::get<std::vector<float>>(labels), rows, config.num_labels(),
                                  config.problem_type == model::ProblemType::multi_label, device);
-}
-
-void check_training_options(const training::TrainingOptions& options) {
-  const auto check = [](double value, double most, const char* name) {
-    if (!(value >= 0 && value <= most)) {
-      fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to ", most, " for ", name,
-           " but received ", value, ".");
-    }
-  };
-  constexpr double kLarge = 1e6;
-  check(options.learning_rate, kLarge, "learningRate");
-  check(options.head_learning_rate, kLarge, "headLearningRate");
-  check(options.weight_decay, kLarge, "weightDecay");
-  check(options.max_grad_norm, std::numeric_limits<double>::max(), "maxGradNorm");
-  check(options.epsilon, kLarge, "epsilon");
-  check(options.beta1, std::nextafter(1.0, 0.0), "beta1");
-  check(options.beta2, std::nextafter(1.0, 0.0), "beta2");
 }
 
 // ---- results
@@ -469,15 +466,17 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   state_->trainer.reset();
   state_->training_failure = nullptr;
   try {
-    check_training_options(options);
+    training::check(options);
     if (state_->model.arithmetic() == Arithmetic::int8) {
       fail("ERR_INVALID_ARGUMENT",
            "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
     }
     translating_errors([&] {
+      training::TrainingOptions resolved = options;
+      resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
       if (state_->model.config().freeze == model::Freeze::none) restore_weights();
       state_->trainer =
-          std::make_unique<training::Trainer>(state_->model, options, state_->generator);
+          std::make_unique<training::Trainer>(state_->model, resolved, state_->generator);
     });
   } catch (...) {
     state_->training_failure = std::current_exception();
@@ -485,27 +484,46 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   }
 }
 
+training::Trainer& ModelCompute::trainer() {
+  if (state_->training_failure) std::rethrow_exception(state_->training_failure);
+  if (!state_->trainer) {
+    fail("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining first.");
+  }
+  return *state_->trainer;
+}
+
+std::vector<ParameterGroupInfo> ModelCompute::parameter_groups() {
+  std::vector<ParameterGroupInfo> groups;
+  for (const training::ParameterGroup& group : trainer().optimizer().groups()) {
+    ParameterGroupInfo& info = groups.emplace_back(
+        ParameterGroupInfo{group.name, group.learning_rate, group.weight_decay, {}, 0});
+    for (const kernels::Parameter& parameter : group.parameters) {
+      info.parameters.push_back(parameter.name);
+      info.numel += parameter.tensor.numel();
+    }
+  }
+  return groups;
+}
+
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {
   return translating_errors([&] {
-    if (state_->training_failure) std::rethrow_exception(state_->training_failure);
-    if (!state_->trainer) {
-      fail("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining before the first trainStep.");
-    }
+    training::Trainer& trainer = this->trainer();
     const int64_t rows = row_count(request.input);
     if (rows == 0) fail("ERR_INVALID_INPUT", "Expected at least one row to train on.");
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
     const Batch batch = make_batch(request.input, cancelled);
     repack();  // a frozen encoder computes with them
-    const training::TrainerStep step = state_->trainer->step(batch.packed, targets, cancelled);
-    state_->packs_are_stale = true;
+    training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
+    if (step.updated) state_->packs_are_stale = true;
     StepResult result;
     result.step = step.step;
+    result.updated = step.updated;
     result.loss = step.loss;
     result.rows = rows;
     result.labels = labels();
     result.logits = to_vector(step.logits);
-    result.learning_rates = state_->trainer->learning_rates();
+    result.learning_rates = std::move(step.learning_rates);
     result.grad_norm = step.grad_norm;
     return result;
   });

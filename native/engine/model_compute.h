@@ -11,6 +11,10 @@
 #include "engine/compute.h"
 #include "training/options.h"
 
+namespace bertcnn::training {
+class Trainer;
+}
+
 namespace bertcnn::engine {
 
 /// Options of `BertCnn.fromPretrained`. What is not set comes from the `bert_cnn` section of the
@@ -54,6 +58,15 @@ struct ModelInfo {
   LoadReport report;
 };
 
+/// Weights that are trained with one learning rate and one weight decay.
+struct ParameterGroupInfo {
+  std::string name;
+  double learning_rate = 0;  // before the schedule
+  double weight_decay = 0;
+  std::vector<std::string> parameters;  // names in the state dict
+  int64_t numel = 0;                    // elements of all of them
+};
+
 class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
@@ -80,6 +93,8 @@ class ModelCompute final : public Compute {
   /// Sets up a new optimizer and drops the former one. Where that fails `train_step` throws the
   /// same; before the first call it throws ERR_TRAINING_NOT_CONFIGURED.
   void configure_training(const training::TrainingOptions& options);
+  /// What the optimizer trains. ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
+  std::vector<ParameterGroupInfo> parameter_groups();
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
   void save_pretrained(const std::string& directory);
@@ -102,6 +117,8 @@ class ModelCompute final : public Compute {
   auto with_plain_weights(Work&& work);
   /// Packs anew what training or loading has changed.
   void repack();
+  /// ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
+  training::Trainer& trainer();
 
   std::unique_ptr<State> state_;
 };

@@ -59,12 +59,13 @@ struct TrainRequest {
 };
 
 struct StepResult {
-  int64_t step = 0;  // optimizer steps taken so far, this one included
-  double loss = 0;   // mean over the batch
+  int64_t step = 0;      // optimizer steps taken so far
+  bool updated = false;  // whether this one ended in one
+  double loss = 0;       // mean over the batch
   int64_t rows = 0;
   int64_t labels = 0;
   std::vector<float> logits;           // [rows, labels], of the forward pass in training mode
-  std::vector<double> learning_rates;  // one a parameter group, those used in this step
+  std::vector<double> learning_rates;  // one a parameter group, those of this optimizer step
   double grad_norm = 0;                // global norm before clipping
 };
 

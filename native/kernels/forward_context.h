@@ -11,7 +11,9 @@
 namespace bertcnn::kernels {
 
 /// Passed down the forward pass. `training` switches dropout on; its masks come from `generator`,
-/// which belongs to the model. `cancelled` is asked between layers.
+/// which belongs to the model. `cancelled` is asked between layers. While training,
+/// `autocast_bfloat16` asks for matrix products in bfloat16, and `checkpointing` for layers that
+/// keep their input only and are computed anew in the backward pass.
 struct ForwardContext {
   bool training = false;
   at::Generator generator;

@@ -106,11 +106,22 @@ class RecyclingAllocator final : public c10::Allocator {
     if (size < kSmallest) return new_block(size) + 1;
     size = rounded(size);
     Header* header = take_kept(size);
-    if (header == nullptr) header = new_block(size);
+    if (header != nullptr) return header + 1;
+    header = new_block(size);  // pages are not there before they are written to
     const std::scoped_lock lock(mutex_);
+    count_used(header);
+    return header + 1;
+  }
+
+  void count_used(const Header* header) {
     used_bytes_ += header->size;
     most_used_ = std::max(most_used_, used_bytes_);
-    return header + 1;
+    drop_oldest(most_kept());
+  }
+
+  /// Held, the process never has more than was in use at once.
+  size_t most_kept() const {
+    return holders_ == 0 ? kMostKept : std::max(kMostKept, most_used_ - used_bytes_);
   }
 
   /// Of the kept blocks of this size, or up to a quarter larger, the last one that was in use: it
@@ -124,6 +135,7 @@ class RecyclingAllocator final : public c10::Allocator {
     Header* header = *found;
     kept_.erase(std::next(found).base());
     kept_bytes_ -= header->size;
+    count_used(header);
     return header;
   }
 
@@ -143,9 +155,7 @@ class RecyclingAllocator final : public c10::Allocator {
     if (holders_ == 0 && header->size > kLargest) return free_block(header);
     kept_.push_back(header);
     kept_bytes_ += header->size;
-    // Held, the process never has more than was in use at once.
-    const size_t held = most_used_ > used_bytes_ ? most_used_ - used_bytes_ : 0;
-    drop_oldest(holders_ == 0 ? kMostKept : std::max(kMostKept, held));
+    drop_oldest(most_kept());
   }
 
   /// What has not been used for longest goes where there is too much.

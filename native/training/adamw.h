@@ -1,36 +1,20 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <vector>
 
-#include "training/options.h"
-#include "training/parameter_groups.h"
+#include "training/optimizer.h"
 
 namespace bertcnn::training {
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter, 2019), computed by PyTorch's fused kernel
-/// as torch.optim.AdamW(fused=True) does.
-class AdamW {
+/// as torch.optim.AdamW(fused=True) does. State: "step", a scalar, "exp_avg" and "exp_avg_sq".
+class AdamW final : public Optimizer {
  public:
   AdamW(std::vector<ParameterGroup> groups, const TrainingOptions& options);
 
-  /// Updates every weight that has a gradient.
-  void step();
-
-  const std::vector<ParameterGroup>& groups() const { return groups_; }
-
  private:
-  /// Lists that run parallel to a group's parameters.
-  struct Moments {
-    std::vector<at::Tensor> first;
-    std::vector<at::Tensor> second;
-    std::vector<at::Tensor> steps;
-  };
-  void step(const ParameterGroup& group, const Moments& moments) const;
+  void apply(const Update& update) const override;
 
-  std::vector<ParameterGroup> groups_;
-  std::vector<Moments> moments_;
   double beta1_;
   double beta2_;
   double epsilon_;

@@ -2,18 +2,60 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace bertcnn::training {
 
-/// Options of AdamW training. The defaults are PyTorch's, but for the learning rates.
-struct TrainingOptions {
-  double learning_rate = 5e-5;       // of the encoder
-  double head_learning_rate = 1e-3;  // of convolutions and classifier
-  double weight_decay = 0.01;        // not applied to biases and layer norms
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double max_grad_norm = 1.0;  // global norm; 0: no clipping
+enum class OptimizerType { adamw, sgd };
+enum class ScheduleType { constant, linear, cosine, polynomial, inverse_sqrt };
+
+/// How the learning rates change from step to step; training/schedule.h has the formulas.
+struct ScheduleOptions {
+  ScheduleType type = ScheduleType::constant;
+  std::optional<int64_t> total_steps;   // optimizer steps of the whole training
+  std::optional<int64_t> warmup_steps;  // default 0
+  std::optional<double> warmup_ratio;   // the same as a share of total_steps, rounded up
+  double power = 1;                     // of the polynomial
 };
+
+/// What the loss weighs; training/loss.h has the formulas. Lists are in the order of the labels, an
+/// empty one is not given.
+struct LossOptions {
+  std::vector<double> class_weights;  // single label
+  std::vector<int64_t> class_counts;  // single label, rows of each class: weights that balance them
+  std::vector<double> pos_weight;     // multi label
+  double label_smoothing = 0;         // single label
+};
+
+/// The defaults are PyTorch's, but for the learning rates.
+struct TrainingOptions {
+  double learning_rate = 5e-5;       // of the encoder's top layer
+  double head_learning_rate = 1e-3;  // of convolutions and classifier
+  double layer_decay = 1;      // of the learning rate, from each encoder layer to the one below
+  double weight_decay = 0.01;  // not applied to biases and layer norms
+  OptimizerType optimizer = OptimizerType::adamw;
+  double beta1 = 0.9;     // AdamW
+  double beta2 = 0.999;   // AdamW
+  double epsilon = 1e-8;  // AdamW
+  double momentum = 0;    // SGD
+  bool nesterov = false;  // SGD
+  ScheduleOptions schedule;
+  LossOptions loss;
+  double max_grad_norm = 1.0;               // global norm; 0: no clipping
+  int64_t gradient_accumulation_steps = 1;  // batches whose mean gradient makes one optimizer step
+  std::optional<bool> bfloat16;             // of the matrix products; unset: as the model predicts
+  bool gradient_checkpointing = false;  // compute layers anew in the backward pass, to save memory
+};
+
+/// "adamw" or "sgd", else ERR_INVALID_ARGUMENT.
+OptimizerType optimizer_type(const std::string& name);
+/// "constant", "linear", "cosine", "polynomial" or "inverse_sqrt", else ERR_INVALID_ARGUMENT.
+ScheduleType schedule_type(const std::string& name);
+
+/// ERR_INVALID_ARGUMENT names, as JavaScript does, an option whose value makes no sense, or that
+/// another one needs or forbids. Those of the loss are checked by Loss, which knows the labels.
+void check(const TrainingOptions& options);
 
 }  // namespace bertcnn::training

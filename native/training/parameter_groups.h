@@ -1,10 +1,9 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <string>
 #include <vector>
 
+#include "kernels/parameter.h"
 #include "model/bert_cnn.h"
 #include "training/options.h"
 
@@ -13,14 +12,17 @@ namespace bertcnn::training {
 /// Weights that are trained with one learning rate and one weight decay.
 struct ParameterGroup {
   std::string name;
-  double learning_rate;
+  double learning_rate;  // before the schedule
   double weight_decay;
-  std::vector<at::Tensor> parameters;
+  kernels::ParameterList parameters;
 };
 
-/// The trained weights of `model` in up to four groups, in this order: encoder, encoder without
-/// weight decay, head, head without weight decay. Biases and layer norms have no weight decay.
-/// Empty groups are left out.
+/// The trained weights of `model` in groups, from the embeddings up: "encoder", or with layer decay
+/// "embeddings", "layer 0", "layer 1", ...; then "head". Each is followed by a group of its biases
+/// and layer norms, "encoder, no decay", which have no weight decay. Empty groups are left out.
+///
+/// Of n encoder layers the l-th (from 1) has learning_rate * layer_decay^(n - l), so the top one
+/// has the learning rate itself, and the embeddings have learning_rate * layer_decay^n.
 std::vector<ParameterGroup> parameter_groups(const model::BertCnn& model,
                                              const TrainingOptions& options);
 

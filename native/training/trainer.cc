@@ -8,17 +8,22 @@
 #include <utility>
 
 #include "error.h"
-#include "kernels/forward_context.h"
-#include "training/loss.h"
+#include "training/parameter_groups.h"
+#include "training/schedule.h"
 
 namespace bertcnn::training {
 
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
                  at::Generator generator)
     : model_(model),
-      optimizer_(parameter_groups(model, options), options),
-      generator_(std::move(generator)),
-      max_grad_norm_(options.max_grad_norm) {}
+      options_(options),
+      loss_(options.loss, model.config(), model.device()),
+      optimizer_(make_optimizer(parameter_groups(model, options), options)),
+      generator_(std::move(generator)) {
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    for (const auto& parameter : group.parameters) weights_.push_back(parameter.tensor);
+  }
+}
 
 TrainerStep Trainer::step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                           const std::function<bool()>& cancelled) {
@@ -36,53 +41,90 @@ TrainerStep Trainer::step(const kernels::PackedBatch& batch, const at::Tensor& t
 
 TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                               const std::function<bool()>& cancelled) {
-  const kernels::ForwardContext context{true, generator_, cancelled};
-  const at::Tensor logits = model_.forward(batch, context);
-  const at::Tensor loss_value = loss(logits, targets, model_.config().problem_type);
-  const double loss_number = loss_value.item<double>();
-  if (!std::isfinite(loss_number)) {
-    fail("ERR_NON_FINITE", "The loss is ", loss_number, "; the step was not taken.");
+  kernels::ForwardContext context{true, generator_, cancelled};
+  context.autocast_bfloat16 = options_.bfloat16.value_or(false);
+  context.checkpointing = options_.gradient_checkpointing;
+  const auto [logits, loss] = backward(batch, targets, context);
+  add_accumulated();
+  const double norm = grad_norm();
+  context.check_cancelled();
+  const double multiplier = learning_rate_multiplier(options_, steps_);
+  const bool updated = batches_ + 1 == options_.gradient_accumulation_steps;
+  if (updated) {
+    clip_gradients(norm);
+    optimizer_->step(multiplier);
+    accumulated_.clear();
+    batches_ = 0;
+    ++steps_;
+  } else {
+    accumulate();
+    ++batches_;
   }
-  context.check_cancelled();
-  loss_value.backward();
-  const double norm = clip_gradients();
-  context.check_cancelled();
-  optimizer_.step();
-  return {++steps_, loss_number, logits.detach().to(at::kCPU), norm};
+  return {steps_, updated, loss, logits, norm, learning_rates(multiplier)};
 }
 
-double Trainer::clip_gradients() {
+std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batch,
+                                                const at::Tensor& targets,
+                                                const kernels::ForwardContext& context) {
+  const at::Tensor logits = model_.forward(batch, context);
+  const at::Tensor loss = loss_(logits, targets);
+  const double value = loss.item<double>();
+  if (!std::isfinite(value)) {
+    fail("ERR_NON_FINITE", "The loss is ", value, "; the step was not taken.");
+  }
+  context.check_cancelled();
+  const int64_t batches = options_.gradient_accumulation_steps;
+  (batches == 1 ? loss : loss.div(batches)).backward();
+  return {logits.detach().to(at::kCPU), value};
+}
+
+/// Into the new gradients: those that were there stay as they are until the step is taken.
+void Trainer::add_accumulated() {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
+  for (size_t i = 0; i < accumulated_.size(); ++i) {
+    if (!accumulated_[i].defined()) continue;
+    at::Tensor& gradient = weights_[i].mutable_grad();
+    gradient = gradient.defined() ? gradient.add_(accumulated_[i]) : accumulated_[i].clone();
+  }
+}
+
+double Trainer::grad_norm() const {
+  const at::NoGradGuard no_grad;
   std::vector<at::Tensor> norms;
-  for (const ParameterGroup& group : optimizer_.groups()) {
-    for (const at::Tensor& parameter : group.parameters) {
-      if (!parameter.grad().defined()) continue;
-      gradients.push_back(parameter.grad());
-      norms.push_back(at::linalg_vector_norm(parameter.grad()));
-    }
+  for (const at::Tensor& weight : weights_) {
+    if (weight.grad().defined()) norms.push_back(at::linalg_vector_norm(weight.grad()));
   }
   const double norm = at::linalg_vector_norm(at::stack(norms)).item<double>();
   if (!std::isfinite(norm)) {
     fail("ERR_NON_FINITE", "The norm of the gradients is ", norm, "; the step was not taken.");
   }
-  // The 1e-6 is that of torch.nn.utils.clip_grad_norm_.
-  const double scale = max_grad_norm_ / (norm + 1e-6);
-  if (max_grad_norm_ > 0 && scale < 1) {
-    for (const at::Tensor& gradient : gradients) gradient.mul_(scale);
-  }
   return norm;
 }
 
-void Trainer::clear_gradients() {
-  for (const ParameterGroup& group : optimizer_.groups()) {
-    for (const at::Tensor& parameter : group.parameters) parameter.mutable_grad().reset();
+void Trainer::clip_gradients(double norm) {
+  const at::NoGradGuard no_grad;
+  // The 1e-6 is that of torch.nn.utils.clip_grad_norm_.
+  const double scale = options_.max_grad_norm / (norm + 1e-6);
+  if (options_.max_grad_norm == 0 || scale >= 1) return;
+  for (const at::Tensor& weight : weights_) {
+    if (weight.grad().defined()) weight.mutable_grad().mul_(scale);
   }
 }
 
-std::vector<double> Trainer::learning_rates() const {
+void Trainer::accumulate() {
+  accumulated_.clear();
+  for (const at::Tensor& weight : weights_) accumulated_.push_back(weight.grad());
+}
+
+void Trainer::clear_gradients() {
+  for (const at::Tensor& weight : weights_) weight.mutable_grad().reset();
+}
+
+std::vector<double> Trainer::learning_rates(double multiplier) const {
   std::vector<double> rates;
-  for (const ParameterGroup& group : optimizer_.groups()) rates.push_back(group.learning_rate);
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    rates.push_back(group.learning_rate * multiplier);
+  }
   return rates;
 }
 

@@ -6,47 +6,71 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include "kernels/forward_context.h"
 #include "kernels/packed_batch.h"
+#include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
-#include "training/adamw.h"
+#include "training/loss.h"
+#include "training/optimizer.h"
 #include "training/options.h"
 
 namespace bertcnn::training {
 
 /// What one step computed.
 struct TrainerStep {
-  int64_t step;       // optimizer steps taken so far, this one included
+  int64_t step;       // optimizer steps taken so far
+  bool updated;       // whether this one ended in one
   double loss;        // mean over the batch, before the update
   at::Tensor logits;  // [B, labels] on the CPU, of the forward pass in training mode
-  double grad_norm;   // global norm of all gradients before clipping
+  double grad_norm;   // global norm of all gradients before clipping, accumulated ones included
+  std::vector<double> learning_rates;  // of each group; those used, or that the update will use
 };
 
-/// Trains a model that it does not own.
+/// Trains a model that it does not own. Every `gradient_accumulation_steps`-th call updates the
+/// weights, by the mean of the gradients since the last update.
 class Trainer {
  public:
+  /// ERR_INVALID_ARGUMENT: the options of the loss do not fit the model.
   Trainer(const model::BertCnn& model, const TrainingOptions& options, at::Generator generator);
 
-  /// Takes one step. targets: as training::loss wants them, on the model's device. `cancelled` is
-  /// asked between layers and before the update. ERR_NON_FINITE: loss or gradient is NaN or
-  /// infinite. A step that throws has changed neither weights nor optimizer nor generator.
+  /// Takes one step. targets: as Loss wants them, on the model's device. `cancelled` is asked
+  /// between layers and before the update. ERR_NON_FINITE: loss or gradient is NaN or infinite. A
+  /// step that throws has changed neither weights nor accumulated gradients nor optimizer nor
+  /// generator.
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
 
-  /// Learning rate of each parameter group.
-  std::vector<double> learning_rates() const;
+  const Optimizer& optimizer() const { return *optimizer_; }
+  /// Optimizer steps taken; with the options it says where the schedule is.
+  int64_t steps() const { return steps_; }
 
  private:
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                        const std::function<bool()>& cancelled);
-  double clip_gradients();
+  /// Gives the weights the gradients of one batch, and returns its logits and its loss.
+  std::pair<at::Tensor, double> backward(const kernels::PackedBatch& batch,
+                                         const at::Tensor& targets,
+                                         const kernels::ForwardContext& context);
+  void add_accumulated();
+  double grad_norm() const;
+  void clip_gradients(double norm);
+  void accumulate();
   void clear_gradients();
+  std::vector<double> learning_rates(double multiplier) const;
 
+  const kernels::HeldMemory memory_;
   const model::BertCnn& model_;
-  AdamW optimizer_;
+  TrainingOptions options_;
+  Loss loss_;
+  std::unique_ptr<Optimizer> optimizer_;
   at::Generator generator_;
-  double max_grad_norm_;
+  std::vector<at::Tensor> weights_;      // all trained ones
+  std::vector<at::Tensor> accumulated_;  // their gradients since the last update; empty: none
+  int64_t batches_ = 0;                  // since the last update
   int64_t steps_ = 0;
 };
 

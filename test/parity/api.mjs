@@ -23,6 +23,12 @@ function tokenBatch(ids) {
   };
 }
 
+/** @param {number[][]} values */
+function matrix(values) {
+  const dims = [values.length, values[0].length];
+  return { type: "int32", dims, data: Int32Array.from(values.flat()) };
+}
+
 function pad(row, length) {
   return [...row, ...Array(length - row.length).fill(0)];
 }
@@ -54,6 +60,24 @@ const jobs = {
     return withModel(directory, options, async (model) => {
       const report = await model.loadStateDict(file);
       return { report, logits: rows((await model.predict(texts)).logits) };
+    });
+  },
+
+  /** Steps on shares of a batch in turn, each with its labels; the weights that they lead to are written to a file. */
+  async train({ directory, options, training, shares, steps, file }) {
+    return withModel(directory, options, async (model) => {
+      model.configureTraining(training);
+      const results = [];
+      for (let step = 0; step < steps; step++) {
+        const { labels, ...tokens } = shares[step % shares.length];
+        const { loss, gradNorm, learningRates, updated } = await model.trainStep({
+          tokens: Object.fromEntries(Object.entries(tokens).map(([k, v]) => [k, matrix(v)])),
+          labels,
+        });
+        results.push({ loss, gradNorm, learningRates: [...learningRates], updated });
+      }
+      await model.saveStateDict(file);
+      return results;
     });
   },
 

@@ -110,16 +110,6 @@ class BertCnn(nn.Module):
         return self.fc(self.dropout(self.features(input_ids, attention_mask, token_type_ids)))
 
 
-def loss_of(logits: torch.Tensor, labels: torch.Tensor, problem_type: str) -> torch.Tensor:
-    """Hugging Face's losses of the three problem types, each a mean over all elements."""
-    if problem_type == "single_label_classification":
-        return F.cross_entropy(logits, labels)
-    labels = labels.to(logits.dtype)
-    if problem_type == "multi_label_classification":
-        return F.binary_cross_entropy_with_logits(logits, labels)
-    return F.mse_loss(logits.squeeze(-1) if logits.shape[1] == 1 else logits, labels)
-
-
 def trained_parameters(model: BertCnn) -> dict[str, nn.Parameter]:
     """Every parameter that takes part: not the pooler, and not the encoder where it is frozen."""
     frozen = model.head.freeze == "encoder"
@@ -128,31 +118,6 @@ def trained_parameters(model: BertCnn) -> dict[str, nn.Parameter]:
         for name, parameter in model.named_parameters()
         if not name.startswith("bert.pooler.") and not (frozen and name.startswith("bert."))
     }
-
-
-def make_optimizer(model: BertCnn, training: dict) -> torch.optim.AdamW:
-    """AdamW with a learning rate each for encoder and head; biases and layer norms are not decayed."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in trained_parameters(model).items():
-        encoder = name.startswith("bert.")
-        rate = training["learning_rate" if encoder else "head_learning_rate"]
-        plain = name.endswith(".bias") or "LayerNorm" in name
-        groups.setdefault((rate, 0.0 if plain else training["weight_decay"]), []).append(parameter)
-    return torch.optim.AdamW(
-        [{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()],
-        betas=(training["beta1"], training["beta2"]),
-        eps=training["epsilon"],
-    )
-
-
-def train_step(model: BertCnn, optimizer, batch: dict, labels, problem_type: str, max_norm: float):
-    """One step; returns the loss before it and the gradients' norm before clipping."""
-    optimizer.zero_grad(set_to_none=True)
-    loss = loss_of(model(**batch), labels, problem_type)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(list(trained_parameters(model).values()), max_norm)
-    optimizer.step()
-    return loss.item(), norm.item()
 
 
 def save_directory(model: BertCnn, directory: Path, labels: list[str], problem_type: str) -> None:

@@ -10,10 +10,12 @@ LOGIT_ABSOLUTE = 1e-5
 LOGIT_RELATIVE = 1e-5
 GRADIENT_RELATIVE = 1e-4
 GRADIENT_ABSOLUTE = 1e-6
-# Of the losses along ten steps: rounding of float32, carried on by the optimizer. AdamW divides by the size of the
+# Of the losses along the steps: rounding of float32, carried on by the optimizer. AdamW divides by the size of the
 # gradient, so that in an unlucky run PyTorch's own float32 losses leave its float64 ones; how far they do is what
 # rounding does to this run, and as much again is allowed.
 STEP_RELATIVE = 1e-4
+# Of the gradients' norms along the steps: they feel the weights' rounding more than the losses do.
+NORMS_RELATIVE = 1e-3
 # Of the weights after those steps, by the norm of the tensor: AdamW divides by the size of the gradient, so
 # that elements with a tiny gradient move by its rounding.
 WEIGHTS_RELATIVE = 1e-3
@@ -75,25 +77,30 @@ def worst_gradient(what: str, got: dict, expected: dict) -> Row:
     return max(rows, key=share)
 
 
+def losses(what: str, got: dict, expected: dict, single: dict, double: dict) -> Row:
+    rounding = 2 * (single["losses"].double() - double["losses"].double()).abs().flatten()
+    return worst_element(what, got["losses"], expected["losses"], 1e-5, STEP_RELATIVE, rounding)
+
+
 def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
     """Compares a result with PyTorch's float32 and float64 ones."""
     rows = []
-    rounding = 2 * (single["losses"].double() - double["losses"].double()).abs().flatten()
     for name, expected in (("float32", single), ("float64", double)):
         rows += [
             logits(f"logits / {name}", got["logits"], expected["logits"]),
             loss(f"loss / {name}", got["loss"], expected["loss"]),
             worst_gradient(f"gradients / {name}", got, expected),
-            worst_element(
-                f"{steps} losses / {name}",
-                got["losses"],
-                expected["losses"],
-                1e-5,
-                STEP_RELATIVE,
-                rounding,
-            ),
+            losses(f"{steps} losses / {name}", got, expected, single, double),
         ]
     return rows
+
+
+def steps_taken(got: dict, double: dict) -> list[Row]:
+    """The norms of the gradients along the steps, and the learning rates, which a float32 holds exactly enough."""
+    return [
+        worst_element("norms", got["grad_norms"], double["grad_norms"], 1e-6, NORMS_RELATIVE),
+        worst_element("rates", got["learning_rates"], double["learning_rates"], 1e-12, 1e-6),
+    ]
 
 
 def alone(got: dict) -> Row:

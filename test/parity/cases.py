@@ -14,11 +14,9 @@ from bert_cnn import (
     VARIANTS,
     BertCnn,
     load_directory,
-    loss_of,
-    make_optimizer,
-    train_step,
     trained_parameters,
 )
+from training import Training, make_loss
 
 STEPS = 10
 # Larger than the defaults, so that ten steps move the losses visibly.
@@ -109,24 +107,31 @@ def random_labels(problem_type: str, rows: int, labels: int, generator) -> torch
     return torch.randn(shape, generator=generator)
 
 
+def shares(batch: dict, labels: torch.Tensor, count: int) -> list[tuple[dict, torch.Tensor]]:
+    """The batch cut into `count` parts of as many rows: what is accumulated must differ to tell anything."""
+    rows = len(labels) // count
+    cut = lambda tensor, i: tensor[i * rows : (i + 1) * rows]  # noqa: E731
+    return [({k: cut(v, i) for k, v in batch.items()}, cut(labels, i)) for i in range(count)]
+
+
 def evaluate(model: BertCnn, batch, labels, problem_type: str, training: dict, steps: int) -> dict:
-    """Logits, loss, every gradient, then the losses and gradient norms of `steps` steps and the
-    weights that they lead to. `model` is left as it was."""
+    """Logits, loss, every gradient, then the losses, gradient norms and learning rates of `steps` steps and the
+    weights that they lead to. With accumulation each step takes one share of the batch, in turn. `model` is left as
+    it was."""
     model = copy.deepcopy(model).train()
     result: dict[str, torch.Tensor] = {}
     logits = model(**batch)
-    loss = loss_of(logits, labels, problem_type)
+    loss = make_loss(problem_type, training, logits.dtype)(logits, labels)
     loss.backward()
     result["logits"], result["loss"] = logits.detach(), loss.detach().reshape(1)
     for name, parameter in trained_parameters(model).items():
         result[f"grad.{name}"] = parameter.grad.clone()
-    optimizer = make_optimizer(model, training)
-    history = [
-        train_step(model, optimizer, batch, labels, problem_type, training["max_grad_norm"])
-        for _ in range(steps)
-    ]
-    result["losses"] = torch.tensor([loss for loss, _ in history], dtype=logits.dtype)
-    result["grad_norms"] = torch.tensor([norm for _, norm in history], dtype=logits.dtype)
+        parameter.grad = None
+    run = Training(model, problem_type, training)
+    parts = shares(batch, labels, training.get("gradient_accumulation_steps", 1))
+    history = [run.step(*parts[step % len(parts)]) for step in range(steps)]
+    for name, values in zip(("losses", "grad_norms", "learning_rates"), zip(*history)):
+        result[name] = torch.tensor(values, dtype=logits.dtype)
     for name, parameter in trained_parameters(model).items():
         result[f"final.{name}"] = parameter.detach().clone()
     return result

@@ -24,6 +24,7 @@
 #include "model/device.h"
 #include "model/weights.h"
 #include "training/loss.h"
+#include "training/options.h"
 
 namespace bertcnn::parity {
 
@@ -40,13 +41,48 @@ struct Inputs {
   engine::Labels labels;
 };
 
-/// float32 tensors by name: logits, logits_alone, loss, grad.*, losses, grad_norms, final.*
+/// float32 tensors by name: logits, logits_alone, loss, grad.*, losses, grad_norms,
+/// learning_rates, final.*
 using Results = std::map<std::string, at::Tensor>;
 
 inline const json::Value& member(const json::Value& object, const char* name) {
   const json::Value* value = object.find(name);
   if (!value) fail("ERR_INVALID_JSON", "The case has no '", name, "'.");
   return *value;
+}
+
+template <typename T>
+std::vector<T> numbers(const json::Value& array) {
+  std::vector<T> result;
+  for (const json::Value& value : array.as_array()) {
+    result.push_back(static_cast<T>(value.as_number()));
+  }
+  return result;
+}
+
+/// Those that a case may leave out.
+inline void read_training_options(const json::Value& from, training::TrainingOptions& to) {
+  const auto read = [&](const char* name, auto&& use) {
+    if (const json::Value* value = from.find(name)) use(*value);
+  };
+  using Value = json::Value;
+  read("layer_decay", [&](const Value& v) { to.layer_decay = v.as_number(); });
+  read("optimizer",
+       [&](const Value& v) { to.optimizer = training::optimizer_type(v.as_string()); });
+  read("momentum", [&](const Value& v) { to.momentum = v.as_number(); });
+  read("nesterov", [&](const Value& v) { to.nesterov = v.as_bool(); });
+  read("schedule",
+       [&](const Value& v) { to.schedule.type = training::schedule_type(v.as_string()); });
+  read("total_steps", [&](const Value& v) { to.schedule.total_steps = v.as_integer(); });
+  read("warmup_steps", [&](const Value& v) { to.schedule.warmup_steps = v.as_integer(); });
+  read("warmup_ratio", [&](const Value& v) { to.schedule.warmup_ratio = v.as_number(); });
+  read("power", [&](const Value& v) { to.schedule.power = v.as_number(); });
+  read("class_weights", [&](const Value& v) { to.loss.class_weights = numbers<double>(v); });
+  read("class_counts", [&](const Value& v) { to.loss.class_counts = numbers<int64_t>(v); });
+  read("pos_weight", [&](const Value& v) { to.loss.pos_weight = numbers<double>(v); });
+  read("label_smoothing", [&](const Value& v) { to.loss.label_smoothing = v.as_number(); });
+  read("gradient_accumulation_steps",
+       [&](const Value& v) { to.gradient_accumulation_steps = v.as_integer(); });
 }
 
 inline Case read_case(const json::Value& entry, const std::string& directory) {
@@ -68,6 +104,7 @@ inline Case read_case(const json::Value& entry, const std::string& directory) {
   result.training.beta2 = number("beta2");
   result.training.epsilon = number("epsilon");
   result.training.max_grad_norm = number("max_grad_norm");
+  read_training_options(training, result.training);
   result.steps = member(entry, "steps").as_integer();
   return result;
 }
@@ -215,8 +252,8 @@ inline void gradients(engine::ModelCompute& compute, const Case& to_run, const I
       load_model(to_run.options, json::parse(compute.info().config, "config.json"));
   const kernels::ForwardContext context{true, model::make_generator(at::kCPU, 0), nullptr};
   const at::Tensor logits = model.forward(pack(compute, inputs), context);
-  const at::Tensor loss =
-      training::loss(logits, targets_of(inputs, compute.labels()), model.config().problem_type);
+  const training::Loss loss_of(to_run.training.loss, model.config(), at::kCPU);
+  const at::Tensor loss = loss_of(logits, targets_of(inputs, compute.labels()));
   loss.backward();
   results["loss"] = loss.detach().reshape({1});
   for (const kernels::Parameter& parameter : model.parameters()) {
@@ -228,18 +265,45 @@ inline void gradients(engine::ModelCompute& compute, const Case& to_run, const I
 
 // ---- training
 
+/// Rows `begin` to `begin + count` of a `[rows, ...]` vector.
+template <typename T>
+std::vector<T> rows_between(const std::vector<T>& values, int64_t rows, int64_t begin,
+                            int64_t count) {
+  const int64_t width = static_cast<int64_t>(values.size()) / rows;
+  return {values.begin() + begin * width, values.begin() + (begin + count) * width};
+}
+
+/// Part `part` of `parts` parts of as many rows.
+inline engine::TrainRequest share_of(const Inputs& inputs, int64_t part, int64_t parts) {
+  const int64_t rows = inputs.tokens.rows / parts;
+  const auto cut = [&](const auto& values) {
+    return rows_between(values, inputs.tokens.rows, part * rows, rows);
+  };
+  const engine::TokenBatch& all = inputs.tokens;
+  return {
+      engine::TokenBatch{rows, all.length, cut(all.input_ids), cut(all.attention_mask),
+                         cut(all.token_type_ids)},
+      std::visit([&](const auto& labels) { return engine::Labels(cut(labels)); }, inputs.labels)};
+}
+
+/// With accumulation each step takes one share of the batch, in turn.
 inline void train(engine::ModelCompute& compute, const Case& to_run, const Inputs& inputs,
                   Results& results) {
   compute.configure_training(to_run.training);
   std::vector<float> losses;
   std::vector<float> norms;
+  std::vector<float> rates;
+  const int64_t parts = to_run.training.gradient_accumulation_steps;
   for (int64_t step = 0; step < to_run.steps; ++step) {
-    const auto result = compute.train_step({inputs.tokens, inputs.labels}, nullptr);
+    const auto result = compute.train_step(share_of(inputs, step % parts, parts), nullptr);
     losses.push_back(static_cast<float>(result.loss));
     norms.push_back(static_cast<float>(result.grad_norm));
+    for (const double rate : result.learning_rates) rates.push_back(static_cast<float>(rate));
   }
   results["losses"] = to_tensor(losses, {to_run.steps});
   results["grad_norms"] = to_tensor(norms, {to_run.steps});
+  const auto groups = static_cast<int64_t>(compute.parameter_groups().size());
+  results["learning_rates"] = to_tensor(rates, {to_run.steps, groups});
 }
 
 /// Adds the weights of `compute` as `final.*`, by way of `file` (a .safetensors).

@@ -15,6 +15,7 @@ import torch
 import check_files
 import check_perturbed
 import check_texts
+import check_training
 import check_values
 from native import Native
 from report import Report
@@ -22,6 +23,7 @@ from report import Report
 SECTIONS = {
     "tiny": check_values.tiny,
     "minilm": check_values.minilm,
+    "training": check_training.check,
     "perturbed": check_perturbed.check,
     "files": check_files.check,
     "texts": check_texts.check,

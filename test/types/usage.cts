@@ -10,6 +10,7 @@ import {
   type Classification,
   type EngineStats,
   type LoadReport,
+  type ParameterGroup,
   type Prediction,
   type StepResult,
   type TokenBatch,
@@ -124,6 +125,10 @@ export async function training(model: BertCnn, tokens: TokenBatch): Promise<void
   await model.trainStep({ texts: ["a"] });
   // @ts-expect-error -- names and numbers do not mix
   await model.trainStep({ texts: ["a", "b"], labels: ["good", 1] });
+  exactly<ParameterGroup[]>()(await model.parameterGroups());
+  model.configureTraining({ optimizer: "sgd", momentum: 0.9, schedule: "linear", totalSteps: 9 });
+  // @ts-expect-error -- no such optimizer
+  model.configureTraining({ optimizer: "adam" });
   // @ts-expect-error -- a misspelt option
   model.configureTraining({ learnRate: 1 });
 }

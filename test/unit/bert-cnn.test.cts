@@ -381,6 +381,25 @@ describe("training", () => {
     ]);
   });
 
+  it("lists the groups of the optimizer", async () => {
+    const model = await load();
+    const groups = model.parameterGroups();
+    const head = {
+      name: "head",
+      learningRate: 1e-3,
+      weightDecay: 0.01,
+      parameters: ["fc.weight"],
+      numel: 6,
+    };
+    native.last("parameterGroups").result.resolve([head]);
+    expect(await groups).toEqual([head]);
+    const refused = model.parameterGroups();
+    native
+      .last("parameterGroups")
+      .result.reject(nativeError("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining first."));
+    await expectError(refused, "ERR_TRAINING_NOT_CONFIGURED", "configureTraining");
+  });
+
   it("leaves it to the steps to fail with what setting up the optimizer failed with", async () => {
     const model = await load();
     model.configureTraining();

@@ -90,7 +90,11 @@ describe("labels of a multi-label model", () => {
       new Float32Array(5),
       ["Expected 6 entries in labels for 2 rows but received 5"],
     ],
-    ["a value of a Float32Array", Float32Array.of(0, 0, 0, 0, -1, 0), ["labels[4]"]],
+    [
+      "a value of a Float32Array",
+      Float32Array.of(0, 0, 0, 0, -1, 0),
+      ["labels[4] (row 1, label 1) but received -1"],
+    ],
   ])("are refused for %s", async (_, value, parts) => {
     await expectError(() => readLabels(value, 2, multi, "labels"), "ERR_INVALID_LABELS", ...parts);
   });

@@ -84,6 +84,36 @@ TEST(Trainer, RepeatsWithTheSameSeed) {
   EXPECT_GT(difference, 0);
 }
 
+TEST(Trainer, FollowsItsSchedule) {
+  const model::BertCnn model = random_model({.dropout = 0});
+  Trainer trainer(model,
+                  {.head_learning_rate = 1,
+                   .schedule = {.type = ScheduleType::linear, .total_steps = 3, .warmup_steps = 1}},
+                  generator(1));
+  const auto before = copy_weights(model);
+  for (const double rate : {0.0, 1.0, 0.5, 0.0}) {
+    const TrainerStep step = trainer.step(packed(kRows), targets(), {});
+    EXPECT_EQ(step.learning_rates, std::vector<double>(2, rate));
+    if (step.step == 1) EXPECT_EQ(largest_change(model, before), 0);
+  }
+  EXPECT_GT(largest_change(model, before), 0);
+  EXPECT_EQ(trainer.steps(), 4);
+}
+
+TEST(Trainer, LowersTheLossBySgd) {
+  const model::BertCnn model = random_model({.dropout = 0.0});
+  Trainer trainer(model,
+                  {.head_learning_rate = 1e-2,
+                   .optimizer = OptimizerType::sgd,
+                   .momentum = 0.9,
+                   .nesterov = true},
+                  generator(1));
+  const double first = trainer.step(packed(kRows), targets(), {}).loss;
+  double last = 0;
+  for (int i = 1; i < 50; ++i) last = trainer.step(packed(kRows), targets(), {}).loss;
+  EXPECT_LT(last, 0.5 * first);
+}
+
 TEST(Trainer, ClipsTheGlobalNorm) {
   // With SGD-like settings the size of an AdamW step says nothing of the norm, so compare the norm
   // that a step reports with and without clipping: it is that before clipping, in both.
@@ -124,6 +154,119 @@ TEST(Trainer, LeavesEverythingAsItWasWhenAStepFails) {
   }
 }
 
+// ---- accumulation
+
+const Rows kFirst = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}};
+const Rows kSecond = {{2, 7, 8, 3}, {2, 15, 3}};
+const Rows kBoth = {kFirst[0], kFirst[1], kSecond[0], kSecond[1]};
+
+at::Tensor classes(const std::vector<int64_t>& labels) {
+  return class_targets(labels, static_cast<int64_t>(labels.size()), 2, at::kCPU);
+}
+
+TEST(Trainer, StepsByTheMeanOfAccumulatedGradients) {
+  const auto make = [] {
+    return random_model({.variant = "fine-tune", .dropout = 0.0}, kTinyConfigWithoutDropout);
+  };
+  // SGD, since AdamW turns the rounding of a tiny gradient into steps of full size.
+  TrainingOptions options{.learning_rate = 0.1,
+                          .head_learning_rate = 0.1,
+                          .optimizer = OptimizerType::sgd,
+                          .max_grad_norm = 0.5};
+  const model::BertCnn whole = make();
+  Trainer at_once(whole, options, generator(1));
+  options.gradient_accumulation_steps = 2;
+  const model::BertCnn halves = make();
+  Trainer in_halves(halves, options, generator(1));
+  for (int64_t step = 1; step <= 3; ++step) {
+    const TrainerStep both = at_once.step(packed(kBoth), classes({0, 1, 1, 0}), {});
+    const auto before = copy_weights(halves);
+    const TrainerStep first = in_halves.step(packed(kFirst), classes({0, 1}), {});
+    EXPECT_FALSE(first.updated);
+    EXPECT_EQ(first.step, step - 1);
+    EXPECT_EQ(largest_change(halves, before), 0);
+    const TrainerStep second = in_halves.step(packed(kSecond), classes({1, 0}), {});
+    EXPECT_TRUE(second.updated);
+    EXPECT_EQ(second.step, step);
+    EXPECT_NEAR((first.loss + second.loss) / 2, both.loss, 1e-5);
+    EXPECT_NEAR(second.grad_norm, both.grad_norm, 1e-4);
+    EXPECT_LT(largest_change(halves, copy_weights(whole)), 1e-5);
+  }
+}
+
+TEST(Trainer, CountsTheScheduleInOptimizerSteps) {
+  const model::BertCnn model = random_model({.dropout = 0});
+  Trainer trainer(model,
+                  {.head_learning_rate = 1,
+                   .schedule = {.type = ScheduleType::linear, .total_steps = 2},
+                   .gradient_accumulation_steps = 2},
+                  generator(1));
+  for (const double rate : {1.0, 1.0, 0.5, 0.5, 0.0}) {
+    const TrainerStep step = trainer.step(packed(kRows), targets(), {});
+    EXPECT_EQ(step.learning_rates, std::vector<double>(2, rate));
+  }
+}
+
+TEST(Trainer, KeepsWhatIsAccumulatedWhenAStepFails) {
+  const auto run = [](bool with_failures) {
+    const model::BertCnn model = random_model({.variant = "max-over-time"});
+    Trainer trainer(model, {.gradient_accumulation_steps = 3}, generator(1));
+    for (int i = 0; i < 6; ++i) {
+      if (with_failures) {
+        for (const int moment : {1, 4}) {  // in a layer, and after the backward pass
+          int asked = 0;
+          const auto cancelled = [&] { return ++asked == moment; };
+          EXPECT_EQ(failure_code([&] {
+                      trainer.step(packed(kBoth), classes({1, 1, 0, 0}), cancelled);
+                    }),
+                    "ERR_CANCELLED");
+        }
+      }
+      trainer.step(packed(kRows), targets(), {});
+    }
+    EXPECT_EQ(trainer.steps(), 2);
+    return copy_weights(model);
+  };
+  const auto undisturbed = run(false), disturbed = run(true);
+  for (size_t i = 0; i < undisturbed.size(); ++i) {
+    EXPECT_EQ(max_difference(undisturbed[i], disturbed[i]), 0);
+  }
+}
+
+// ---- what is refused
+
+TEST(Trainer, TakesABatchOfOneRow) {
+  const model::BertCnn model = random_model({.variant = "fine-tune"});
+  Trainer trainer(model, {}, generator(1));
+  EXPECT_EQ(trainer.step(packed({{2, 9, 3}}), classes({1}), {}).logits.size(0), 1);
+}
+
+TEST(Trainer, RefusesAStepWhoseGradientsAreNotFinite) {
+  const model::BertCnn model = random_model({.variant = "fine-tune", .dropout = 0.0});
+  for (const auto& parameter : model.parameters()) {
+    if (parameter.name != "fc.weight") continue;
+    const at::NoGradGuard no_grad;
+    parameter.tensor.fill_(1e30);  // the loss is as large, the square of its gradient overflows
+    parameter.tensor[0].fill_(-1e30);
+  }
+  Trainer trainer(model, {}, generator(1));
+  const auto before = copy_weights(model);
+  EXPECT_EQ(failure_code([&] {
+              trainer.step(packed(kRows), classes({0, 0, 0}), {});
+            }),
+            "ERR_NON_FINITE");
+  EXPECT_EQ(largest_change(model, before), 0);
+  EXPECT_EQ(trainer.steps(), 0);
+}
+
+TEST(Trainer, RefusesALossThatDoesNotFitTheModel) {
+  const model::BertCnn model = random_model();
+  EXPECT_EQ(failure_code([&] {
+              Trainer(model, {.loss = {.pos_weight = {1, 1}}}, generator(1));
+            }),
+            "ERR_INVALID_ARGUMENT");
+}
+
 TEST(Trainer, RefusesAStepWhoseLossIsNotFinite) {
   const model::BertCnn model = random_model();
   {
@@ -138,21 +281,29 @@ TEST(Trainer, RefusesAStepWhoseLossIsNotFinite) {
   }
 }
 
-TEST(ParameterGroups, SkipWeightDecayForBiasesAndLayerNorms) {
-  const TrainingOptions options{.learning_rate = 1, .head_learning_rate = 2, .weight_decay = 3};
-  const auto groups = parameter_groups(random_model({.variant = "fine-tune"}), options);
-  ASSERT_EQ(groups.size(), 4U);
-  EXPECT_EQ(groups[0].learning_rate, 1);
-  EXPECT_EQ(groups[0].weight_decay, 3);
-  EXPECT_EQ(groups[0].parameters.size(), 3U + 2U * 6U);  // embeddings, six matrices a layer
-  EXPECT_EQ(groups[1].weight_decay, 0);
-  EXPECT_EQ(groups[1].parameters.size(), 2U + 2U * 10U);
-  EXPECT_EQ(groups[2].learning_rate, 2);
-  EXPECT_EQ(groups[2].weight_decay, 3);
-  EXPECT_EQ(groups[2].parameters.size(), 2U);
-  EXPECT_EQ(groups[3].weight_decay, 0);
-  EXPECT_EQ(groups[3].parameters.size(), 2U);
-  EXPECT_EQ(parameter_groups(random_model(), options).size(), 2U);  // a frozen encoder has none
+std::string refusal(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "ERR_INVALID_LABELS");
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Targets, AreRefusedWithTheRowAndWhatWouldBeRight) {
+  const std::vector<int64_t> classes = {0, 2};
+  EXPECT_EQ(refusal([&] { class_targets(classes, 2, 2, at::kCPU); }),
+            "Expected a class from 0 to 1 for row 1 but received 2.");
+  EXPECT_EQ(refusal([&] { class_targets(classes, 3, 3, at::kCPU); }),
+            "Expected 3 labels, one a row, but received 2.");
+  const std::vector<float> values = {0, 1, 0.5F, std::numeric_limits<float>::quiet_NaN()};
+  EXPECT_EQ(refusal([&] { float_targets(values, 2, 2, false, at::kCPU); }),
+            "Expected a finite number for row 1, label 1 but received nan.");
+  EXPECT_EQ(refusal([&] { float_targets(values, 2, 2, true, at::kCPU); }),
+            "Expected a number from 0 to 1 for row 1, label 1 but received nan.");
+  EXPECT_EQ(refusal([&] { float_targets(values, 2, 3, true, at::kCPU); }),
+            "Expected 2 x 3 target values but received 4.");
 }
 
 TEST(Targets, NameTheRowThatIsWrong) {

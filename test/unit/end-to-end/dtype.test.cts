@@ -144,6 +144,20 @@ describe("dtype", () => {
     }
   });
 
+  it("of training may be another than the model's, where the processor has it", async () => {
+    const batch = { texts: ["good", "bad"], labels: [0, 1] };
+    const model = await load("tiny-frozen", { dropout: 0 });
+    model.configureTraining({ dtype: "bfloat16" });
+    if ((await available()).includes("bfloat16")) {
+      expect((await model.trainStep(batch)).step).toBe(1);
+    } else {
+      await expectError(model.trainStep(batch), "ERR_DTYPE_UNAVAILABLE", "Use 'float32'");
+      await expectError(model.parameterGroups(), "ERR_DTYPE_UNAVAILABLE", "Use 'float32'");
+    }
+    model.configureTraining({ dtype: "float32", gradientCheckpointing: true });
+    expect((await model.trainStep(batch)).step).toBe(1);
+  });
+
   it("int8 is not trained", async () => {
     const model = await load("tiny-frozen", { dtype: "int8" });
     model.configureTraining();

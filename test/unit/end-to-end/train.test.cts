@@ -1,4 +1,9 @@
-import { Tensor, type BertCnn, type TrainBatch } from "../../../src/index.cjs";
+import {
+  Tensor,
+  type BertCnn,
+  type TrainBatch,
+  type TrainingOptions,
+} from "../../../src/index.cjs";
 import { expectClose, load } from "../support/models.cjs";
 import { expectError, reasonOf } from "../support/rejection.cjs";
 
@@ -38,6 +43,98 @@ describe("a training step", () => {
     expect([...new Set(learningRates)].sort()).toEqual([1e-4, 1e-3].sort());
     expect(gradNorm).toBeGreaterThan(0);
     expect(model.stats().steps).toBe(2);
+  });
+
+  it("follows its schedule", async () => {
+    const model = await load("tiny-bert", { ...options, dropout: 0 });
+    const schedule = { schedule: "linear", totalSteps: 4, warmupRatio: 0.5 } as const;
+    model.configureTraining({ headLearningRate: 0.5, ...schedule });
+    const before = await model.predict(batch.texts!);
+    expect([...(await model.trainStep(batch)).learningRates]).toEqual([0, 0]);
+    expect((await model.predict(batch.texts!)).logits.data).toEqual(before.logits.data);
+    for (const rate of [0.25, 0.5, 0.25, 0]) {
+      expect([...(await model.trainStep(batch)).learningRates]).toEqual([rate, rate]);
+    }
+    expect((await model.predict(batch.texts!)).logits.data).not.toEqual(before.logits.data);
+  });
+
+  it("lowers the loss by SGD", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "fine-tune", dropout: 0 });
+    const rates = { learningRate: 1e-2, headLearningRate: 1e-2 };
+    model.configureTraining({ ...rates, optimizer: "sgd", momentum: 0.9, nesterov: true });
+    const trained = await losses(model, 40);
+    expect(trained.at(-1)).toBeLessThan(trained[0]! / 2);
+  });
+
+  it("trains the groups that the optimizer lists", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "fine-tune" });
+    await expectError(model.parameterGroups(), "ERR_TRAINING_NOT_CONFIGURED", "configureTraining");
+    model.configureTraining({ learningRate: 1, layerDecay: 0.5, weightDecay: 0.1 });
+    const groups = await model.parameterGroups();
+    expect(groups.map(({ name, learningRate }) => [name, learningRate])).toEqual([
+      ["embeddings", 0.25],
+      ["embeddings, no decay", 0.25],
+      ["layer 0", 0.5],
+      ["layer 0, no decay", 0.5],
+      ["layer 1", 1],
+      ["layer 1, no decay", 1],
+      ["head", 1e-3],
+      ["head, no decay", 1e-3],
+    ]);
+    expect(groups.map(({ weightDecay }) => weightDecay).slice(0, 2)).toEqual([0.1, 0]);
+    expect(groups.at(-1)!.parameters).toEqual(["conv.bias", "fc.bias"]);
+    expect(groups.at(-1)!.numel).toBe(model.config.bert_cnn.num_filters + 2);
+    const { learningRates } = await model.trainStep(batch);
+    expect([...learningRates]).toEqual(groups.map(({ learningRate }) => learningRate));
+  });
+
+  it("heeds the weights of classes", async () => {
+    const lossOf = async (training: TrainingOptions) => {
+      const model = await load("tiny-bert", { ...options, dropout: 0 });
+      model.configureTraining(training);
+      return (await model.trainStep(batch)).loss;
+    };
+    const plain = await lossOf({});
+    const [bad, good] = [
+      await lossOf({ classWeights: [1, 0] }),
+      await lossOf({ classWeights: [0, 1] }),
+    ];
+    expectClose([(bad + good) / 2], [plain]);
+    expectClose([await lossOf({ classWeights: { good: 3, bad: 1 } })], [(bad + 3 * good) / 4]);
+    // of 8 rows of 2 classes: 8 / (2 * 6) and 8 / (2 * 2)
+    const balanced = await lossOf({ classWeights: "balanced", classCounts: { bad: 6, good: 2 } });
+    expectClose([balanced], [(bad * (2 / 3) + good * 2) / (8 / 3)]);
+    expect(await lossOf({ labelSmoothing: 0.5 })).not.toBeCloseTo(plain, 4);
+  });
+
+  it("accumulates gradients over calls", async () => {
+    const whole = await load("tiny-bert", { ...options, dropout: 0 });
+    const halves = await load("tiny-bert", { ...options, dropout: 0 });
+    const sgd = { optimizer: "sgd", headLearningRate: 0.1 } as const;
+    whole.configureTraining(sgd);
+    halves.configureTraining({ ...sgd, gradientAccumulationSteps: 2 });
+    const half = (begin: number) => ({
+      texts: batch.texts!.slice(begin, begin + 2),
+      labels: (batch.labels as string[]).slice(begin, begin + 2),
+    });
+    const before = await halves.predict(batch.texts!);
+    expect(await halves.trainStep(half(0))).toMatchObject({ step: 0, updated: false });
+    expect((await halves.predict(batch.texts!)).logits.data).toEqual(before.logits.data);
+    // What is refused meanwhile is not accumulated.
+    await expectError(halves.trainStep({ ...half(2), labels: [0, 2] }), "ERR_INVALID_LABELS", "2");
+    expect(await halves.trainStep(half(2))).toMatchObject({ step: 1, updated: true });
+    expect(await whole.trainStep(batch)).toMatchObject({ step: 1, updated: true });
+    const after = await halves.predict(batch.texts!);
+    expect(after.logits.data).not.toEqual(before.logits.data);
+    expectClose(after.logits.data, (await whole.predict(batch.texts!)).logits.data);
+  });
+
+  it("takes a batch of one row", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "max-over-time" });
+    model.configureTraining();
+    const { logits, loss } = await model.trainStep({ texts: [""], labels: ["bad"] });
+    expect(logits.dims).toEqual([1, 2]);
+    expect(loss).toBeGreaterThan(0);
   });
 
   it("is repeated exactly by a seed, dropout included, and not by another", async () => {

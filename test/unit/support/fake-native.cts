@@ -3,6 +3,7 @@ import type {
   NativeModel,
   NativeModelInfo,
   NativeModule,
+  NativeParameterGroup,
   NativePrediction,
   NativeStats,
   NativeStepResult,
@@ -130,6 +131,7 @@ export class FakeNative implements NativeModule {
         this.flushes++;
       },
       configureTraining: (...args) => this.#record<undefined>("configureTraining", args),
+      parameterGroups: () => this.#record<NativeParameterGroup[]>("parameterGroups", []),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
       loadStateDict: (...args) => this.#record("loadStateDict", args),
@@ -168,6 +170,7 @@ export function prediction(rows: number): NativePrediction {
 export function stepResult(step: number): NativeStepResult {
   return {
     step,
+    updated: true,
     loss: 0.5,
     rows: 1,
     labels: 3,

@@ -1,0 +1,74 @@
+#include "training/optimizer.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <utility>
+
+#include "training/adamw.h"
+#include "training/sgd.h"
+
+namespace bertcnn::training {
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {}
+
+void Optimizer::remember(const std::string& name,
+                         const std::function<at::Tensor(const at::Tensor&)>& initial) {
+  const at::NoGradGuard no_grad;
+  Memory& memory = memory_.emplace_back(Memory{name, {}});
+  for (const ParameterGroup& group : groups_) {
+    Tensors& tensors = memory.tensors.emplace_back();
+    for (const auto& parameter : group.parameters) tensors.push_back(initial(parameter.tensor));
+  }
+}
+
+std::vector<StateTensor> Optimizer::state() const {
+  std::vector<StateTensor> state;
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    for (size_t i = 0; i < groups_[group].parameters.size(); ++i) {
+      for (const Memory& memory : memory_) {
+        state.push_back({groups_[group].parameters[i].name, memory.name, memory.tensors[group][i]});
+      }
+    }
+  }
+  return state;
+}
+
+Optimizer::Update Optimizer::gather(size_t group, double multiplier) const {
+  const ParameterGroup& source = groups_[group];
+  Update update{source.learning_rate * multiplier, source.weight_decay, {}, {}, {}};
+  update.state.resize(memory_.size());
+  for (size_t i = 0; i < source.parameters.size(); ++i) {
+    const at::Tensor& parameter = source.parameters[i].tensor;
+    if (!parameter.grad().defined()) continue;
+    update.parameters.push_back(parameter);
+    update.gradients.push_back(parameter.grad());
+    for (size_t k = 0; k < memory_.size(); ++k) {
+      update.state[k].push_back(memory_[k].tensors[group][i]);
+    }
+  }
+  return update;
+}
+
+void Optimizer::step(double multiplier) {
+  const at::NoGradGuard no_grad;
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    const Update update = gather(group, multiplier);
+    if (update.parameters.empty()) continue;
+    apply(update);
+    // Fused operations do not do so themselves, and what was packed for predicting goes by the
+    // version.
+    for (const at::Tensor& parameter : update.parameters) {
+      parameter.unsafeGetTensorImpl()->bump_version();
+    }
+  }
+}
+
+std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup> groups,
+                                          const TrainingOptions& options) {
+  if (options.optimizer == OptimizerType::sgd) {
+    return std::make_unique<Sgd>(std::move(groups), options);
+  }
+  return std::make_unique<AdamW>(std::move(groups), options);
+}
+
+}  // namespace bertcnn::training

@@ -1,0 +1,76 @@
+// What changes the weights once their gradients are there.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "training/options.h"
+#include "training/parameter_groups.h"
+
+namespace bertcnn::training {
+
+/// Something that an optimizer remembers of a weight, under the name that it has in the state_dict
+/// of torch.optim ("exp_avg"). The tensor is a handle: the optimizer holds the same one.
+struct StateTensor {
+  std::string parameter;
+  std::string name;
+  at::Tensor tensor;
+};
+
+/// Changes weights by their gradients. Its whole memory is `state()`: two optimizers with the same
+/// groups, options and state take the same step.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// Updates every weight that has a gradient, with its group's learning rate times `multiplier`.
+  void step(double multiplier);
+
+  const std::vector<ParameterGroup>& groups() const { return groups_; }
+
+  /// What is remembered, weight by weight in the order of the groups and their parameters, and for
+  /// each weight in the order of torch.optim. To restore it, copy into the tensors.
+  std::vector<StateTensor> state() const;
+
+ protected:
+  using Tensors = std::vector<at::Tensor>;
+
+  explicit Optimizer(std::vector<ParameterGroup> groups);
+
+  /// Adds a tensor for each weight to what is remembered: `initial(weight)`.
+  void remember(const std::string& name,
+                const std::function<at::Tensor(const at::Tensor&)>& initial);
+
+  /// Of one group, the weights with a gradient; all lists run parallel.
+  struct Update {
+    double learning_rate;
+    double weight_decay;
+    Tensors parameters;
+    Tensors gradients;
+    std::vector<Tensors> state;  // a list for each `remember`, in that order
+  };
+  virtual void apply(const Update& update) const = 0;
+
+ private:
+  /// What was remembered under one name: `[group][parameter]`.
+  struct Memory {
+    std::string name;
+    std::vector<Tensors> tensors;
+  };
+  Update gather(size_t group, double multiplier) const;
+
+  std::vector<ParameterGroup> groups_;
+  std::vector<Memory> memory_;
+};
+
+/// The optimizer that `options` names.
+std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup> groups,
+                                          const TrainingOptions& options);
+
+}  // namespace bertcnn::training
