@@ -11,8 +11,8 @@ namespace bertcnn::kernels {
 /// every layer and fault them in again, page by page, for the next. Later calls do nothing.
 void install_recycling_allocator();
 
-/// While one exists, freed blocks of any size are kept, up to as much as was in use at once: every
-/// training step needs again what the step before it needed.
+/// While one exists, freed blocks of any size are kept, up to a quarter more memory than was in use
+/// at once: every training step needs again what the step before it needed.
 class HeldMemory {
  public:
   HeldMemory();

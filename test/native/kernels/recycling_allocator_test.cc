@@ -60,19 +60,18 @@ TEST_F(RecyclingAllocator, DropsWhatHasNotBeenUsedForLongest) {
   EXPECT_EQ(recycled_bytes(), (40 + 20) * kMiB);
 }
 
-TEST_F(RecyclingAllocator, HeldKeepsAsMuchAsWasInUseAtOnce) {
+TEST_F(RecyclingAllocator, HeldKeepsAQuarterMoreThanWasInUseAtOnce) {
   {
     const HeldMemory held;
     std::vector<at::Tensor> many;
-    for (int i = 0; i < 6; ++i) many.push_back(bytes(64 * kMiB));
+    for (int i = 0; i < 8; ++i) many.push_back(bytes(64 * kMiB));
     const void* last = many.back().const_data_ptr();
     many.clear();
-    EXPECT_EQ(recycled_bytes(), 6 * 64 * kMiB);
-    // Other sizes take the place of what is not used.
-    for (int i = 0; i < 2; ++i) many.push_back(bytes(160 * kMiB));
+    EXPECT_EQ(recycled_bytes(), 8 * 64 * kMiB);
+    // Other sizes take the place of what has not been used for longest.
+    for (int i = 0; i < 2; ++i) many.push_back(bytes(256 * kMiB));
+    EXPECT_EQ(recycled_bytes(), 2 * 64 * kMiB);
     EXPECT_EQ(bytes(64 * kMiB).const_data_ptr(), last);
-    many.clear();
-    EXPECT_EQ(recycled_bytes(), (2 * 160 + 64) * kMiB);
     const HeldMemory another;
   }
   EXPECT_EQ(recycled_bytes(), 0);  // all are larger than what is kept otherwise
