@@ -1,6 +1,7 @@
 import {
   Tensor,
   type BertCnn,
+  type ProblemType,
   type TrainBatch,
   type TrainingOptions,
 } from "../../../src/index.cjs";
@@ -251,5 +252,56 @@ describe("a training step", () => {
     );
     expect((await model.predict("a good movie")).logits.data).toEqual(before.logits.data);
     expect((await model.trainStep(batch)).step).toBe(1);
+  });
+
+  it.each<[string, ProblemType, unknown, string[]]>([
+    ["a class out of range", "single_label_classification", [0, 2], ["labels[1]", "from 0 to 1"]],
+    ["an unknown label", "single_label_classification", ["bad", "fair"], ["labels[1]", '"good"']],
+    ["too few labels", "single_label_classification", [0], ["2 entries", "2 rows"]],
+    [
+      "a target above 1",
+      "multi_label_classification",
+      [
+        [0, 1],
+        [0, 2],
+      ],
+      ["labels[1][1]"],
+    ],
+    [
+      "a target that is NaN",
+      "multi_label_classification",
+      [
+        [NaN, 1],
+        [0, 0],
+      ],
+      ["labels[0][0]"],
+    ],
+    ["a row too short", "multi_label_classification", [[0, 1], [0]], ["2 numbers", "labels[1]"]],
+    ["a score that is NaN", "regression", Float32Array.of(0, 1, NaN, 0), ["row 1, label 0"]],
+    [
+      "a score that is infinite",
+      "regression",
+      [
+        [0, Infinity],
+        [0, 0],
+      ],
+      ["labels[0][1]"],
+    ],
+  ])("is refused for %s of %s", async (_, problemType, labels, parts) => {
+    const model = await load("tiny-bert", { ...options, problemType, dropout: 0 });
+    model.configureTraining();
+    const before = await model.predict("a good movie");
+    const texts = batch.texts!.slice(0, 2);
+    const refused = model.trainStep({ texts, labels: labels as TrainBatch["labels"] });
+    await expectError(refused, "ERR_INVALID_LABELS", ...parts);
+    expect((await model.predict("a good movie")).logits.data).toEqual(before.logits.data);
+    const good =
+      problemType === "single_label_classification"
+        ? [0, 1]
+        : [
+            [0, 1],
+            [1, 0],
+          ];
+    expect((await model.trainStep({ texts, labels: good as TrainBatch["labels"] })).step).toBe(1);
   });
 });
