@@ -136,8 +136,8 @@ void SelfAttention::parameters(const std::string& prefix, ParameterList& list) c
   }
 }
 
-void SelfAttention::pack(Arithmetic arithmetic) {
-  packed_.update(projections_, arithmetic);
+void SelfAttention::pack(Arithmetic arithmetic, LayerNorm* before) {
+  packed_.update(projections_, arithmetic, before);
 }
 
 void SelfAttention::release() const {

@@ -36,7 +36,8 @@ class SelfAttention {
   /// Appends weights and biases of `prefix`query., key. and value.
   void parameters(const std::string& prefix, ParameterList& list) const;
   /// Packs the weights, unless that was done and they have not changed since.
-  void pack(Arithmetic arithmetic);
+  /// `before`: see PackedWeight::pack.
+  void pack(Arithmetic arithmetic, LayerNorm* before = nullptr);
   /// Frees the plain weight's memory. `restore` brings it back with its values, or says that the
   /// packed one has lost them (false): then with memory only.
   void release() const;

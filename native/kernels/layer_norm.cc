@@ -2,6 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -25,8 +28,7 @@ at::Tensor LayerNorm::forward(const at::Tensor& x) const {
 HiddenStates LayerNorm::forward(const Product& product, const HiddenStates& residual,
                                 double dropout_p, const ForwardContext& context) const {
   if (context.arithmetic != Arithmetic::autograd) {
-    return layer_norm_rows(product, residual.values, {weight_, bias_, epsilon_},
-                           context.arithmetic);
+    return layer_norm_rows(product, residual.values, weights(), context.arithmetic);
   }
   if (at::GradMode::is_enabled() && product.values.is_cpu()) {
     const at::Tensor normalized =
@@ -37,6 +39,18 @@ HiddenStates LayerNorm::forward(const Product& product, const HiddenStates& resi
   const at::Tensor sum = dropout(product.values, dropout_p, context) + residual.values;
   const at::Tensor normalized = forward(sum);
   return {normalized, {normalized}};
+}
+
+at::Tensor LayerNorm::smooth(const at::Tensor& weights) {
+  constexpr double kDeviations = 3;
+  constexpr double kShareOfActivations = 0.5;  // the paper's; the rest is the weights'
+  constexpr double kSmallest = 1e-5;
+  const at::Tensor activations = bias_.detach().abs() + kDeviations * weight_.detach().abs();
+  const at::Tensor largest = at::amax(at::abs(weights), {0});
+  const at::Tensor divisors = at::clamp_min(activations, kSmallest).pow(kShareOfActivations) /
+                              at::clamp_min(largest, kSmallest).pow(1 - kShareOfActivations);
+  operand_factors_ = divisors.reciprocal();
+  return divisors;
 }
 
 void LayerNorm::parameters(const std::string& prefix, ParameterList& list) const {

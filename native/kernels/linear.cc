@@ -37,8 +37,8 @@ void Linear::parameters(const std::string& prefix, ParameterList& list) const {
   list.push_back({prefix + "bias", plain_.bias});
 }
 
-void Linear::pack(Arithmetic arithmetic) {
-  packed_.update({&plain_, 1}, arithmetic);
+void Linear::pack(Arithmetic arithmetic, LayerNorm* before) {
+  packed_.update({&plain_, 1}, arithmetic, before);
 }
 
 void Linear::release() const {

@@ -32,7 +32,8 @@ class Linear {
   /// Appends `prefix`weight and `prefix`bias.
   void parameters(const std::string& prefix, ParameterList& list) const;
   /// Packs the weight, unless that was done and it has not changed since.
-  void pack(Arithmetic arithmetic);
+  /// `before`: see PackedWeight::pack.
+  void pack(Arithmetic arithmetic, LayerNorm* before = nullptr);
   /// Frees the plain weight's memory. `restore` brings it back with its values, or says that the
   /// packed one has lost them (false): then with memory only.
   void release() const;

@@ -21,6 +21,7 @@
 #include "kernels/cpu/row_kernels.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/few_rows.h"
+#include "kernels/layer_norm.h"
 #include "kernels/onednn.h"
 
 namespace bertcnn::kernels {
@@ -74,8 +75,9 @@ void resize_memory(const at::Tensor& weight, size_t bytes) {
 
 }  // namespace
 
-PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic arithmetic) {
-  const at::Tensor weight = stack(weights, &PlainWeight::weight);
+PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
+                                LayerNorm* before) {
+  at::Tensor weight = stack(weights, &PlainWeight::weight);
   PackedWeight result;
   result.arithmetic_ = arithmetic;
   result.library_ = choose_linear_library(arithmetic, weight.size(1), weight.size(0));
@@ -89,6 +91,7 @@ PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic
   if (arithmetic == Arithmetic::int8) {
     // Symmetric, a scale for each channel. A channel of zeros keeps any scale but 0.
     constexpr double kLargest = 127;
+    if (before != nullptr) weight = weight * before->smooth(weight);
     at::Tensor scales = at::amax(at::abs(weight), {1}) / kLargest;
     scales = scales.masked_fill(scales.eq(0), 1);
     const at::Tensor integers = at::round(weight / scales.unsqueeze(1)).to(at::kChar);
@@ -120,8 +123,9 @@ bool PackedWeight::is_current(std::span<const PlainWeight> weights) const {
   });
 }
 
-void PackedWeight::update(std::span<const PlainWeight> weights, Arithmetic arithmetic) {
-  if (!is(arithmetic) || !is_current(weights)) *this = pack(weights, arithmetic);
+void PackedWeight::update(std::span<const PlainWeight> weights, Arithmetic arithmetic,
+                          LayerNorm* before) {
+  if (!is(arithmetic) || !is_current(weights)) *this = pack(weights, arithmetic, before);
 }
 
 at::Tensor PackedWeight::multiply_dense(const at::Tensor& x, const char* fused,

@@ -14,6 +14,8 @@
 
 namespace bertcnn::kernels {
 
+class LayerNorm;
+
 /// A weight `[out, in]` and a bias as they are in the state dict.
 struct PlainWeight {
   at::Tensor weight;
@@ -27,10 +29,13 @@ class PackedWeight {
   /// Nothing is packed.
   PackedWeight() = default;
 
-  /// `arithmetic` is not `autograd`; `weights` are float32 on the CPU.
-  static PackedWeight pack(std::span<const PlainWeight> weights, Arithmetic arithmetic);
+  /// `arithmetic` is not `autograd`; `weights` are float32 on the CPU. `before` is the layer norm
+  /// that what is multiplied comes from, if one; in int8 it is told to smooth its operands.
+  static PackedWeight pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
+                           LayerNorm* before = nullptr);
   /// Packs, unless that was done and the weights have not changed since. Released weights have not.
-  void update(std::span<const PlainWeight> weights, Arithmetic arithmetic);
+  void update(std::span<const PlainWeight> weights, Arithmetic arithmetic,
+              LayerNorm* before = nullptr);
   /// Whether something is packed, for this arithmetic.
   bool is(Arithmetic arithmetic) const { return packed_.defined() && arithmetic_ == arithmetic; }
 

@@ -17,6 +17,7 @@ namespace bertcnn::model {
 using kernels::Arithmetic;
 using kernels::ForwardContext;
 using kernels::HiddenStates;
+using kernels::LayerNorm;
 using kernels::Linear;
 using kernels::Operand;
 using kernels::PackedBatch;
@@ -34,9 +35,8 @@ BertEmbeddings::BertEmbeddings(const BertConfig& config, const at::TensorOptions
 HiddenStates BertEmbeddings::forward(const PackedBatch& batch,
                                      const ForwardContext& context) const {
   if (context.arithmetic != Arithmetic::autograd) {
-    return kernels::embed_rows(
-        {word_embeddings_, position_embeddings_, token_type_embeddings_}, batch,
-        {layer_norm_.weight(), layer_norm_.bias(), layer_norm_.epsilon()}, context.arithmetic);
+    return kernels::embed_rows({word_embeddings_, position_embeddings_, token_type_embeddings_},
+                               batch, layer_norm_.weights(), context.arithmetic);
   }
   // padding_idx, so that the pad token's embedding gets no gradient (padding: "include")
   const at::Tensor words = at::embedding(word_embeddings_, batch.input_ids, pad_token_id_);
@@ -76,9 +76,11 @@ HiddenStates BertLayer::forward(const HiddenStates& hidden, const PackedBatch& b
                                     dropout_, context);
 }
 
-void BertLayer::pack(Arithmetic arithmetic) {
-  attention_.pack(arithmetic);
-  for (Linear* linear : {&attention_output_, &intermediate_, &output_}) linear->pack(arithmetic);
+void BertLayer::pack(Arithmetic arithmetic, LayerNorm& before) {
+  attention_.pack(arithmetic, &before);
+  attention_output_.pack(arithmetic);
+  intermediate_.pack(arithmetic, &attention_layer_norm_);
+  output_.pack(arithmetic);
 }
 
 void BertLayer::release() const {
@@ -143,8 +145,10 @@ HiddenStates Bert::forward(const PackedBatch& batch, const ForwardContext& conte
 }
 
 void Bert::pack(Arithmetic arithmetic, bool release) {
+  LayerNorm* before = &embeddings_.layer_norm();
   for (BertLayer& layer : layers_) {
-    layer.pack(arithmetic);
+    layer.pack(arithmetic, *before);
+    before = &layer.output_layer_norm();
     if (!release) continue;
     layer.release();
     kernels::release_recycled_memory();

@@ -26,6 +26,7 @@ class BertEmbeddings {
   kernels::HiddenStates forward(const kernels::PackedBatch& batch,
                                 const kernels::ForwardContext& context) const;
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
+  kernels::LayerNorm& layer_norm() { return layer_norm_; }
 
  private:
   int64_t pad_token_id_;
@@ -45,7 +46,9 @@ class BertLayer {
                                 const kernels::PackedBatch& batch,
                                 const kernels::ForwardContext& context) const;
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
-  void pack(kernels::Arithmetic arithmetic);
+  /// `before`: the layer norm that the layer's input comes from.
+  void pack(kernels::Arithmetic arithmetic, kernels::LayerNorm& before);
+  kernels::LayerNorm& output_layer_norm() { return output_layer_norm_; }
   void release() const;
   bool restore() const;
   bool is_packed() const;

@@ -25,6 +25,7 @@ struct LayerNormWeights {
   at::Tensor weight;
   at::Tensor bias;
   double epsilon;
+  at::Tensor operand_factors;  // of the columns of an operand in int8; undefined: none
 };
 
 /// Tables of rows to sum: words, positions, token types; each `[rows, H]` float32.
