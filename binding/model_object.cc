@@ -93,6 +93,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::flush>>("flush"),
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
+                   InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
@@ -257,6 +258,18 @@ Napi::Value ModelObject::parameter_groups(const Napi::CallbackInfo& info) {
   return run(
       info.Env(), [groups](engine::ModelCompute& compute) { *groups = compute.parameter_groups(); },
       [groups](Napi::Env env) { return to_js(env, *groups); });
+}
+
+Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
+  auto freeze = convert<model::Freeze>(info[0], "freeze");
+  auto config = std::make_shared<std::string>();
+  return run(
+      info.Env(),
+      [freeze = std::move(freeze), config](engine::ModelCompute& compute) {
+        compute.set_freeze(freeze);
+        *config = compute.info().config;
+      },
+      [config](Napi::Env env) { return Napi::String::New(env, *config); });
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

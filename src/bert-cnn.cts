@@ -24,11 +24,13 @@ import {
   loadShape,
   loadStateDictShape,
   predictShape,
+  readFreeze,
   statsShape,
   stepShape,
   type BertCnnOptions,
   type ClassifyOptions,
   type Dtype,
+  type Freeze,
   type LoadStateDictOptions,
   type PredictOptions,
   type StepOptions,
@@ -141,8 +143,6 @@ function checkLabelCount(
  * ```
  */
 export class BertCnn {
-  /** The configuration that {@link BertCnn.savePretrained} writes; frozen. */
-  readonly config: BertCnnConfig;
   /** The labels' names, in the order of the logits; frozen. */
   readonly labels: readonly string[];
   /** What the labels are. */
@@ -159,6 +159,7 @@ export class BertCnn {
   readonly loadReport: LoadReport;
 
   readonly #native: NativeModel;
+  #config: BertCnnConfig;
   readonly #endReports: () => void;
   #nextCall = 1;
   #flushing = false;
@@ -170,7 +171,7 @@ export class BertCnn {
     // Weak, or a model that nobody disposes would live as long as its timer.
     const self = new WeakRef(this);
     this.#endReports = reportStats(() => self.deref(), stats);
-    this.config = readModelConfig(info.config);
+    this.#config = readModelConfig(info.config);
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
     this.device = info.device;
@@ -178,6 +179,14 @@ export class BertCnn {
     this.maxLength = info.maxLength;
     this.parameterCount = info.parameterCount;
     this.loadReport = toLoadReport(info.report);
+  }
+
+  /**
+   * The configuration that {@link BertCnn.savePretrained} writes; frozen. What {@link BertCnn.setFreeze} changes
+   * through another handle of the model does not show here.
+   */
+  get config(): BertCnnConfig {
+    return this.#config;
   }
 
   /**
@@ -329,7 +338,32 @@ export class BertCnn {
   }
 
   /**
-   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are taken in the order of the calls.
+   * Changes what the steps that follow train; predictions stay as they are. Takes its turn as a step does, at any
+   * time: before {@link BertCnn.configureTraining} or between steps. What stays trained keeps the state that its
+   * optimizer has of it, what is trained anew begins without any. {@link BertCnn.savePretrained} writes it.
+   *
+   * @example Gradual unfreezing, from the top:
+   * ```ts
+   * const layers = model.config.num_hidden_layers;
+   * for (let epoch = 0; epoch < 4; epoch++) {
+   *   await model.setFreeze(Math.max(0, layers - 2 * epoch));
+   *   for (const batch of batches) await model.trainStep(batch);
+   * }
+   * ```
+   *
+   * @param freeze - as {@link BertCnnOptions.freeze}
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`; `ERR_FILE_NOT_FOUND` or `ERR_CHECKPOINT_MISMATCH` where
+   * the weights are kept in a lower precision only and the files that they came from are gone or changed;
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`. Then what is trained stays as it was.
+   */
+  async setFreeze(freeze: Freeze): Promise<void> {
+    const checked = readFreeze(freeze, "freeze");
+    this.#config = readModelConfig(await this.#run(() => this.#native.setFreeze(checked)));
+  }
+
+  /**
+   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are
+   * taken in the order of the calls.
    *
    * @example
    * ```ts

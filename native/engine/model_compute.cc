@@ -384,24 +384,22 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
 
 // ---- weights
 
-void ModelCompute::restore_weights() {
-  state_->model.restore_encoder([&] {
+void ModelCompute::restore_weights(int64_t layers) {
+  state_->model.restore_encoder(layers, [&](const kernels::ParameterList& lost) {
     for (const std::string& source : state_->sources) {
-      model::reload_encoder(state_->model, checkpoint::Checkpoint::open(source));
+      model::reload_weights(state_->model, lost, checkpoint::Checkpoint::open(source));
     }
   });
 }
 
 template <typename Work>
 auto ModelCompute::with_plain_weights(Work&& work) {
-  const bool released = state_->model.encoder_is_released();
-  restore_weights();
+  const int64_t released = state_->model.released_layers();
+  restore_weights(0);
   struct Release {
     State& state;
-    bool released;
-    ~Release() {
-      if (released) state.model.release_encoder();
-    }
+    int64_t layers;
+    ~Release() { state.model.release_encoder(layers); }
   } const release{*state_, released};
   return work();
 }
@@ -474,7 +472,7 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
     translating_errors([&] {
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
-      if (state_->model.config().freeze == model::Freeze::none) restore_weights();
+      restore_weights(state_->model.frozen_layers());
       state_->trainer =
           std::make_unique<training::Trainer>(state_->model, resolved, state_->generator);
     });
@@ -505,6 +503,25 @@ std::vector<ParameterGroupInfo> ModelCompute::parameter_groups() {
   return groups;
 }
 
+void ModelCompute::set_freeze(const model::Freeze& freeze) {
+  translating_errors([&] {
+    model::BertCnn& model = state_->model;
+    const model::Freeze former = model.config().freeze;
+    model.set_freeze(freeze);
+    try {
+      if (state_->trainer) {
+        restore_weights(model.frozen_layers());
+        state_->trainer->follow_freeze();
+      }
+    } catch (...) {
+      model.set_freeze(former);
+      throw;
+    }
+    repack();  // layers that were trained and are frozen now compute with them
+    state_->info.config = json::write(model.config().to_json());
+  });
+}
+
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {
   return translating_errors([&] {
     training::Trainer& trainer = this->trainer();
@@ -513,7 +530,6 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
     const Batch batch = make_batch(request.input, cancelled);
-    repack();  // a frozen encoder computes with them
     training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
     if (step.updated) state_->packs_are_stale = true;
     StepResult result;

@@ -9,6 +9,7 @@
 
 #include "engine/clock.h"
 #include "engine/compute.h"
+#include "model/freeze_config.h"
 #include "training/options.h"
 
 namespace bertcnn::training {
@@ -29,7 +30,7 @@ struct LoadOptions {
   std::optional<int64_t> num_filters;
   std::optional<double> dropout;
   std::optional<std::string> padding;  // ignore | include
-  std::optional<std::string> freeze;   // encoder | none
+  std::optional<model::Freeze> freeze;
   std::optional<int64_t> max_length;
   std::optional<uint64_t> seed;    // of new weights and of dropout; unset: drawn from the system
   std::optional<int64_t> threads;  // of one operation on the lead; unset: one a core
@@ -95,6 +96,9 @@ class ModelCompute final : public Compute {
   void configure_training(const training::TrainingOptions& options);
   /// What the optimizer trains. ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   std::vector<ParameterGroupInfo> parameter_groups();
+  /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
+  /// state. Where it throws nothing has changed.
+  void set_freeze(const model::Freeze& freeze);
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
   void save_pretrained(const std::string& directory);
@@ -110,8 +114,9 @@ class ModelCompute final : public Compute {
   Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
 
-  /// Brings the encoder's plain weights back, from the packed ones or from where they came.
-  void restore_weights();
+  /// Brings the encoder's plain weights back but for the lowest `layers`, from the packed ones or
+  /// from where they came.
+  void restore_weights(int64_t layers);
   /// Runs `work` with the plain weights in memory.
   template <typename Work>
   auto with_plain_weights(Work&& work);

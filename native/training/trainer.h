@@ -44,6 +44,10 @@ class Trainer {
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
 
+  /// Trains what the model says is trained by now. Weights that stay keep what the optimizer and
+  /// accumulation have of them. Where it throws nothing has changed.
+  void follow_freeze();
+
   const Optimizer& optimizer() const { return *optimizer_; }
   /// Optimizer steps taken; with the options it says where the schedule is.
   int64_t steps() const { return steps_; }

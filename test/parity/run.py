@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 import check_files
+import check_freeze
 import check_perturbed
 import check_texts
 import check_training
@@ -24,6 +25,7 @@ SECTIONS = {
     "tiny": check_values.tiny,
     "minilm": check_values.minilm,
     "training": check_training.check,
+    "freeze": check_freeze.check,
     "perturbed": check_perturbed.check,
     "files": check_files.check,
     "texts": check_texts.check,

@@ -129,6 +129,11 @@ export async function training(model: BertCnn, tokens: TokenBatch): Promise<void
   model.configureTraining({ optimizer: "sgd", momentum: 0.9, schedule: "linear", totalSteps: 9 });
   // @ts-expect-error -- no such optimizer
   model.configureTraining({ optimizer: "adam" });
+  await model.setFreeze(["bert.embeddings.*"] as const);
+  await model.setFreeze(3);
+
+  // @ts-expect-error -- no such part
+  await model.setFreeze("head");
   // @ts-expect-error -- a misspelt option
   model.configureTraining({ learnRate: 1 });
 }

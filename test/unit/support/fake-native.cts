@@ -132,6 +132,7 @@ export class FakeNative implements NativeModule {
       },
       configureTraining: (...args) => this.#record<undefined>("configureTraining", args),
       parameterGroups: () => this.#record<NativeParameterGroup[]>("parameterGroups", []),
+      setFreeze: (...args) => this.#record<string>("setFreeze", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
       loadStateDict: (...args) => this.#record("loadStateDict", args),
