@@ -95,6 +95,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
                    InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
+                   InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
+                   InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
                    InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
@@ -270,6 +272,24 @@ Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
         *config = compute.info().config;
       },
       [config](Napi::Env env) { return Napi::String::New(env, *config); });
+}
+
+Napi::Value ModelObject::save_training_state(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  return run(
+      info.Env(), [file](engine::ModelCompute& compute) { compute.save_training_state(file); },
+      undefined);
+}
+
+Napi::Value ModelObject::load_training_state(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  auto position = std::make_shared<engine::TrainingPosition>();
+  return run(
+      info.Env(),
+      [file, position](engine::ModelCompute& compute) {
+        *position = compute.load_training_state(file);
+      },
+      [position](Napi::Env env) { return to_js(env, *position); });
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

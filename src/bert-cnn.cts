@@ -35,7 +35,7 @@ import {
   type PredictOptions,
   type StepOptions,
 } from "./options.cjs";
-import { readPath, readStateDictTarget } from "./paths.cjs";
+import { readPath, readStateDictTarget, readTrainingStatePath } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
@@ -80,6 +80,14 @@ export interface ParameterGroup {
   readonly parameters: readonly string[];
   /** The number of their elements. */
   readonly numel: number;
+}
+
+/** Where a training run stands; see {@link BertCnn.loadTrainingState}. */
+export interface TrainingPosition {
+  /** Optimizer steps taken. */
+  step: number;
+  /** Batches since the last optimizer step, whose gradients are accumulated. */
+  accumulatedBatches: number;
 }
 
 /** What loading weights found, name by name. */
@@ -395,6 +403,44 @@ export class BertCnn {
       learningRates: new Float64Array(result.learningRates),
       gradNorm: result.gradNorm,
     };
+  }
+
+  /**
+   * Writes all that {@link BertCnn.loadTrainingState} needs to go on with the training as if it had not been
+   * interrupted: weights, options, what is frozen, the optimizer's state, the place in the schedule, accumulated
+   * gradients and the dropout generator's state. The file appears complete or not at all; `docs/training.md` describes it.
+   *
+   * @param file - path that ends in `.safetensors`
+   * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_IO` or `ERR_DISPOSED`
+   */
+  async saveTrainingState(file: string): Promise<void> {
+    const target = readTrainingStatePath(file, "file");
+    await this.#run(() => this.#native.saveTrainingState(target));
+  }
+
+  /**
+   * Goes on where {@link BertCnn.saveTrainingState} stopped, in this or another process: the steps that follow are,
+   * bit for bit with the same threads on the same processor, those of the run that was not interrupted. It
+   * configures training as it was configured then. The model must be like the one that was saved; only its weights
+   * and what is frozen may differ, and are replaced.
+   *
+   * @example
+   * ```ts
+   * const model = await BertCnn.fromPretrained("./bert-base-uncased", options);
+   * const { step } = await model.loadTrainingState("run.safetensors");
+   * for (const batch of batches.slice(step)) await model.trainStep(batch);
+   * ```
+   *
+   * @param file - path that ends in `.safetensors`
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_IO`, `ERR_CHECKPOINT_FORMAT` (damaged,
+   * or another kind of file), `ERR_CHECKPOINT_MISMATCH` (another model, with what differs), `ERR_DTYPE_UNAVAILABLE`,
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`. The model and its training are then as before.
+   */
+  async loadTrainingState(file: string): Promise<TrainingPosition> {
+    const source = readTrainingStatePath(file, "file");
+    const position = await this.#run(() => this.#native.loadTrainingState(source));
+    this.#config = readModelConfig(position.config);
+    return { step: position.step, accumulatedBatches: position.batches };
   }
 
   /**

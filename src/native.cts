@@ -131,6 +131,14 @@ export interface NativeStepResult {
   gradNorm: number;
 }
 
+export interface NativeTrainingPosition {
+  step: number;
+  /** accumulated since the last update */
+  batches: number;
+  /** JSON text: the model's from then on */
+  config: string;
+}
+
 export interface NativePredictOptions {
   /** higher first; default 0 */
   priority?: number;
@@ -167,6 +175,8 @@ export interface NativeModel {
   /** Resolves to the model's `config` from then on. */
   setFreeze(freeze: NativeFreeze): Promise<string>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
+  saveTrainingState(file: string): Promise<void>;
+  loadTrainingState(file: string): Promise<NativeTrainingPosition>;
   savePretrained(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;
   saveStateDict(file: string): Promise<void>;

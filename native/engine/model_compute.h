@@ -68,6 +68,13 @@ struct ParameterGroupInfo {
   int64_t numel = 0;                    // elements of all of them
 };
 
+/// Where a training run stands.
+struct TrainingPosition {
+  int64_t step = 0;     // optimizer steps taken
+  int64_t batches = 0;  // accumulated since
+  std::string config;   // the model's config.json, with what is frozen
+};
+
 class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
@@ -99,6 +106,12 @@ class ModelCompute final : public Compute {
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
   /// state. Where it throws nothing has changed.
   void set_freeze(const model::Freeze& freeze);
+  /// Writes the weights, and where training stands, as a .safetensors file that appears complete or
+  /// not at all. ERR_TRAINING_NOT_CONFIGURED, ERR_IO.
+  void save_training_state(const std::string& file);
+  /// Goes on where a saved state stands: its weights, what is frozen, its options, the optimizer's
+  /// and the dropout generator's state. Where it throws nothing has changed.
+  TrainingPosition load_training_state(const std::string& file);
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
   void save_pretrained(const std::string& directory);

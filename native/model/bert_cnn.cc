@@ -139,6 +139,10 @@ void BertCnn::restore_encoder(int64_t layers, const Reload& reload) {
   released_layers_ = layers;
 }
 
+bool BertCnn::can_release(int64_t layers) const {
+  return arithmetic_ == Arithmetic::float32 || bert_.is_packed(0, layers);
+}
+
 ParameterList BertCnn::matrices(int64_t first_layer, int64_t last_layer) const {
   ParameterList list;
   for (const Parameter& parameter : parameters_) {

@@ -76,6 +76,9 @@ class BertCnn {
   /// where the arithmetic does not keep every bit; ERR_CHECKPOINT_MISMATCH: what it loads is not
   /// what was packed. Then all stay released.
   void restore_encoder(int64_t layers, const Reload& reload);
+  /// Whether the packed matrices of the lowest `layers` layers are those of the plain ones, or keep
+  /// every bit once packed: then these can be released without their values being lost.
+  bool can_release(int64_t layers) const;
   /// The encoder's lowest layers whose plain matrices have no memory.
   int64_t released_layers() const { return released_layers_; }
   kernels::Arithmetic arithmetic() const { return arithmetic_; }

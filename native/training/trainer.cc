@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "error.h"
@@ -145,6 +147,35 @@ void Trainer::follow_freeze() {
   optimizer_ = std::move(optimizer);
   weights_ = weights;
   accumulated_ = std::move(accumulated);
+}
+
+kernels::ParameterList Trainer::accumulated() const {
+  kernels::ParameterList gradients;
+  size_t i = 0;
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    for (const kernels::Parameter& parameter : group.parameters) {
+      if (i < accumulated_.size() && accumulated_[i].defined()) {
+        gradients.push_back({parameter.name, accumulated_[i]});
+      }
+      ++i;
+    }
+  }
+  return gradients;
+}
+
+void Trainer::go_to(Position position) {
+  std::map<std::string, at::Tensor> gradients;
+  for (auto& [name, gradient] : position.accumulated) gradients[name] = std::move(gradient);
+  accumulated_.clear();
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    if (gradients.empty()) break;
+    for (const auto& parameter : group.parameters) {
+      const auto found = gradients.find(parameter.name);
+      accumulated_.push_back(found == gradients.end() ? at::Tensor() : found->second);
+    }
+  }
+  steps_ = position.steps;
+  batches_ = position.batches;
 }
 
 std::vector<double> Trainer::learning_rates(double multiplier) const {

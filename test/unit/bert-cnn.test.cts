@@ -434,6 +434,23 @@ describe("training", () => {
     expect(native.count("setFreeze")).toBe(0);
   });
 
+  it("gives the file of a training state to the addon, and shows where it stands", async () => {
+    const model = await load();
+    void model.saveTrainingState("run.safetensors");
+    const file = path.resolve("run.safetensors");
+    expect(native.last("saveTrainingState").args).toEqual([file]);
+    const loading = model.loadTrainingState("run.safetensors");
+    expect(native.last("loadTrainingState").args).toEqual([file]);
+    const config = JSON.stringify({ bert_cnn: { freeze: 2 } });
+    native.last("loadTrainingState").result.resolve({ step: 7, batches: 1, config });
+    expect(await loading).toEqual({ step: 7, accumulatedBatches: 1 });
+    expect(model.config).toEqual({ bert_cnn: { freeze: 2 } });
+    for (const wrong of ["run.pt", "", 3, "a\0.safetensors"]) {
+      await expectError(model.saveTrainingState(wrong as string), "ERR_INVALID_ARGUMENT", "file");
+      await expectError(model.loadTrainingState(wrong as string), "ERR_INVALID_ARGUMENT", "file");
+    }
+  });
+
   it("leaves it to the steps to fail with what setting up the optimizer failed with", async () => {
     const model = await load();
     model.configureTraining();

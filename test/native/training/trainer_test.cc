@@ -358,5 +358,19 @@ TEST(Targets, AreRefusedWithTheRowAndWhatWouldBeRight) {
             "Expected 2 x 3 target values but received 4.");
 }
 
+TEST(Targets, NameTheRowThatIsWrong) {
+  const auto code = [](const std::function<void()>& work) { return failure_code(work); };
+  const std::vector<int64_t> classes = {0, 2};
+  EXPECT_EQ(code([&] { class_targets(classes, 2, 2, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { class_targets(classes, 3, 3, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { class_targets(classes, 2, 3, at::kCPU); }), "");
+  const std::vector<float> values = {0.5F, std::numeric_limits<float>::quiet_NaN()};
+  EXPECT_EQ(code([&] { float_targets(values, 2, 1, false, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { float_targets(values, 1, 1, false, at::kCPU); }), "ERR_INVALID_LABELS");
+  const std::vector<float> large = {0.5F, 1.5F};
+  EXPECT_EQ(code([&] { float_targets(large, 1, 2, true, at::kCPU); }), "ERR_INVALID_LABELS");
+  EXPECT_EQ(code([&] { float_targets(large, 1, 2, false, at::kCPU); }), "");
+}
+
 }  // namespace
 }  // namespace bertcnn::training

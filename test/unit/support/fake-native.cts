@@ -134,6 +134,8 @@ export class FakeNative implements NativeModule {
       parameterGroups: () => this.#record<NativeParameterGroup[]>("parameterGroups", []),
       setFreeze: (...args) => this.#record<string>("setFreeze", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
+      saveTrainingState: (...args) => this.#record<undefined>("saveTrainingState", args),
+      loadTrainingState: (...args) => this.#record("loadTrainingState", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
       loadStateDict: (...args) => this.#record("loadStateDict", args),
       saveStateDict: (...args) => this.#record<undefined>("saveStateDict", args),
