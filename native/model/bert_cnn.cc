@@ -85,6 +85,8 @@ void BertCnn::set_freeze(const Freeze& freeze) {
 HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& context) const {
   ForwardContext of_frozen = context;
   of_frozen.training = false;
+  of_frozen.autocast_bfloat16 = false;
+  of_frozen.checkpointing = false;
   of_frozen.arithmetic = arithmetic_;
   if (!context.training) return bert_.forward({}, batch, of_frozen, 0, bert_.blocks());
   if (released_layers_ > frozen_layers()) {
