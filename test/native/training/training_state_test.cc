@@ -54,12 +54,12 @@ class TrainingStateFile : public ::testing::Test {
   std::string file_;
 };
 
-struct Run {
+struct TrainingRun {
   model::BertCnn model;
   at::Generator generator = model::make_generator(at::kCPU, 5);
   std::unique_ptr<Trainer> trainer;
 
-  Run(const model::ConfigOverrides& overrides, uint64_t seed)
+  TrainingRun(const model::ConfigOverrides& overrides, uint64_t seed)
       : model(random_model(overrides, bertcnn::testing::kTinyConfig, seed)) {}
 
   void configure(const TrainingOptions& options) {
@@ -103,13 +103,13 @@ TEST_F(TrainingStateFile, ARunGoesOnBitForBit) {
       {.layer_decay = 0.5, .schedule = schedule, .gradient_accumulation_steps = 2}};
   for (const TrainingOptions& each : options) {
     for (const model::Freeze& freeze : std::vector<model::Freeze>{"none", 1, "encoder"}) {
-      Run whole({.freeze = freeze}, 7);
+      TrainingRun whole({.freeze = freeze}, 7);
       whole.configure(each);
       whole.step(3);  // with accumulation in the middle of a step
       save_training_state(file_, whole.model, *whole.trainer, kHere);
       whole.step(3);
 
-      Run resumed({.freeze = "embeddings"}, 8);
+      TrainingRun resumed({.freeze = "embeddings"}, 8);
       resumed.load(file_);
       EXPECT_EQ(resumed.model.config().freeze, freeze);
       resumed.step(3);
@@ -121,7 +121,7 @@ TEST_F(TrainingStateFile, ARunGoesOnBitForBit) {
 }
 
 TEST_F(TrainingStateFile, IsRefusedByAnotherModelWithWhatDiffers) {
-  Run run({}, 7);
+  TrainingRun run({}, 7);
   run.configure({});
   run.step(1);
   save_training_state(file_, run.model, *run.trainer, kHere);
@@ -133,7 +133,7 @@ TEST_F(TrainingStateFile, IsRefusedByAnotherModelWithWhatDiffers) {
     EXPECT_NE(error.find(word), std::string::npos) << error;
   };
   refused({.num_filters = 7}, kHere, "numFilters 100, but this one has 7");
-  refused({.filter_sizes = {{2, 3}}}, kHere, "filterSizes [3, 4, 5]");
+  refused({.filter_sizes = {{2, 3}}}, kHere, "filterSizes [3,4,5]");
   refused({.dropout = 0.1}, kHere, "dropout");
   refused({.padding = "include"}, kHere, "padding");
   refused({.labels = std::vector<std::string>{"a", "b"}}, kHere, "labels");
@@ -146,13 +146,13 @@ TEST_F(TrainingStateFile, IsRefusedByAnotherModelWithWhatDiffers) {
 }
 
 TEST_F(TrainingStateFile, ThatIsDamagedIsRefused) {
-  Run run({.num_filters = 2}, 7);
+  TrainingRun run({.num_filters = 2}, 7);
   run.configure({.gradient_accumulation_steps = 2});
   run.step(1);
   save_training_state(file_, run.model, *run.trainer, kHere);
   const std::string whole = bytes();
   const auto load = [&] {
-    Run other({.num_filters = 2}, 8);
+    TrainingRun other({.num_filters = 2}, 8);
     other.load(file_);
   };
   EXPECT_EQ(failure(load), "");
@@ -189,7 +189,7 @@ TEST_F(TrainingStateFile, ThatIsDamagedIsRefused) {
 }
 
 TEST_F(TrainingStateFile, StaysAsItWasWhereTheDiskIsFull) {
-  Run run({}, 7);
+  TrainingRun run({}, 7);
   run.configure({});
   run.step(1);
   save_training_state(file_, run.model, *run.trainer, kHere);
