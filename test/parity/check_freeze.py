@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 import bounds
 from bert_cnn import is_frozen, load_directory
-from cases import Case, make_case, ragged_batch, random_labels
-from check_values import MODELS, compare_case
+from cases import Case, make_case, ragged_batch, random_labels, reference
+from check_values import MODELS
 from native import Native
 from report import Report
 
@@ -58,6 +58,21 @@ def never_trained(case: Case, name: str) -> bool:
     return all(is_frozen(freeze, name) for freeze in (case.options["freeze"], *case.freezes.values()))
 
 
+def unchanged(case: Case, got: dict) -> bounds.Row:
+    """How many of the weights that are frozen all along are not, bit for bit, what they were."""
+    before = load_file(MODELS / case.model / "model.safetensors")
+    frozen = [name for name in before if never_trained(case, name)]
+    changed = [name for name in frozen if not torch.equal(got[f"final.{name}"], before[name])]
+    return bounds.Row("frozen weights", len(changed), 0.5, " ".join(changed[:3]))
+
+
+def compare(native: Native, case: Case, batch: dict, labels) -> list[bounds.Row]:
+    single, double = reference(case, MODELS, batch, labels)
+    got = native.run(MODELS / case.model, case, batch, labels)
+    rows = bounds.compare(got, single, double, case.steps)
+    return rows + [bounds.worst_weights("weights after", got, double), unchanged(case, got)]
+
+
 def check(native: Native, report: Report, _minilm: Path) -> None:
     report.section(f"freezing, {STEPS} steps: largest difference / bound")
     torch.set_num_threads(1)  # more would wait for each other
@@ -68,18 +83,6 @@ def check(native: Native, report: Report, _minilm: Path) -> None:
         config = model.bert.config
         batch = ragged_batch(LENGTHS, config.vocab_size, config.type_vocab_size, 0, generator)
         labels = random_labels(problem_type, len(LENGTHS), config.num_labels, generator)
-        rows = compare_case(native, case, MODELS, batch, labels)
-        lines.append((case.name, rows))
-        report.add(case.name, rows)
-        check_unchanged(native, report, case, batch, labels)
+        lines.append((case.name, compare(native, case, batch, labels)))
+        report.add(case.name, lines[-1][1])
     report.table(lines)
-
-
-def check_unchanged(native: Native, report: Report, case: Case, batch: dict, labels) -> None:
-    """What is frozen all along is, bit for bit, what it was."""
-    got = native.run(MODELS / case.model, case, batch, labels)
-    before = load_file(MODELS / case.model / "model.safetensors")
-    changed = [n for n, old in before.items() if not torch.equal(got[f"final.{n}"], old)]
-    wrong = [n for n in changed if never_trained(case, n)]
-    row = bounds.Row("frozen weights", float(len(wrong)), 0.0, " ".join(wrong[:3]))
-    report.add(case.name, [row])
