@@ -163,9 +163,9 @@ kernels::ParameterList Trainer::accumulated() const {
   return gradients;
 }
 
-void Trainer::go_to(Position position) {
+void Trainer::go_to(const Position& position) {
   std::map<std::string, at::Tensor> gradients;
-  for (auto& [name, gradient] : position.accumulated) gradients[name] = std::move(gradient);
+  for (const auto& [name, gradient] : position.accumulated) gradients[name] = gradient;
   accumulated_.clear();
   for (const ParameterGroup& group : optimizer_->groups()) {
     if (gradients.empty()) break;

@@ -64,7 +64,7 @@ class Trainer {
     int64_t batches = 0;
     kernels::ParameterList accumulated;
   };
-  void go_to(Position position);
+  void go_to(const Position& position);
 
  private:
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,

@@ -47,7 +47,7 @@ std::string to_hexadecimal(const at::Tensor& bytes) {
 at::Tensor from_hexadecimal(std::string_view text) {
   if (text.size() % 2 != 0) return {};
   const auto size = static_cast<int64_t>(text.size() / 2);
-  const at::Tensor bytes = at::empty({size}, at::TensorOptions().dtype(at::kByte));
+  at::Tensor bytes = at::empty({size}, at::TensorOptions().dtype(at::kByte));
   auto* data = bytes.mutable_data_ptr<uint8_t>();
   for (int64_t i = 0; i < size; ++i) {
     const size_t high = kHexadecimal.find(text[2 * i]);
@@ -284,7 +284,7 @@ std::unique_ptr<Trainer> TrainingState::make_trainer(const model::BertCnn& model
     refuse(file_, "it holds ", checkpoint_.tensors().size(), " tensors, where ", expected,
            " belong to what is trained.");
   }
-  trainer->go_to(std::move(position));
+  trainer->go_to(position);
   return trainer;
 }
 
