@@ -159,6 +159,13 @@ engine::Input convert(const Napi::Value& value, const std::string& name) {
 }
 
 template <>
+model::Freeze convert(const Napi::Value& value, const std::string& name) {
+  if (value.IsString()) return convert<std::string>(value, name);
+  if (value.IsNumber()) return convert<int64_t>(value, name);
+  return convert<std::vector<std::string>>(value, name);
+}
+
+template <>
 engine::Threads convert(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
   const auto workers = fields.get<int64_t>("workers");

@@ -11,6 +11,7 @@
 #include "engine/requests.h"
 #include "engine/threads.h"
 #include "javascript.h"
+#include "model/freeze_config.h"
 
 namespace bertcnn::binding {
 
@@ -45,6 +46,9 @@ std::vector<int64_t> convert(const Napi::Value& value, const std::string& name);
 /// An array of strings, or a token batch.
 template <>
 engine::Input convert(const Napi::Value& value, const std::string& name);
+/// A string, an integer or an array of strings.
+template <>
+model::Freeze convert(const Napi::Value& value, const std::string& name);
 /// `workers` and `perWorker`, from 1 to 1024 threads together, and `adaptive`.
 template <>
 engine::Threads convert(const Napi::Value& value, const std::string& name);

@@ -93,7 +93,10 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::flush>>("flush"),
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
+                   InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
+                   InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
+                   InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
                    InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
@@ -257,6 +260,36 @@ Napi::Value ModelObject::parameter_groups(const Napi::CallbackInfo& info) {
   return run(
       info.Env(), [groups](engine::ModelCompute& compute) { *groups = compute.parameter_groups(); },
       [groups](Napi::Env env) { return to_js(env, *groups); });
+}
+
+Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
+  auto freeze = convert<model::Freeze>(info[0], "freeze");
+  auto config = std::make_shared<std::string>();
+  return run(
+      info.Env(),
+      [freeze = std::move(freeze), config](engine::ModelCompute& compute) {
+        compute.set_freeze(freeze);
+        *config = compute.info().config;
+      },
+      [config](Napi::Env env) { return Napi::String::New(env, *config); });
+}
+
+Napi::Value ModelObject::save_training_state(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  return run(
+      info.Env(), [file](engine::ModelCompute& compute) { compute.save_training_state(file); },
+      undefined);
+}
+
+Napi::Value ModelObject::load_training_state(const Napi::CallbackInfo& info) {
+  const auto file = convert<std::string>(info[0], "file");
+  auto position = std::make_shared<engine::TrainingPosition>();
+  return run(
+      info.Env(),
+      [file, position](engine::ModelCompute& compute) {
+        *position = compute.load_training_state(file);
+      },
+      [position](Napi::Env env) { return to_js(env, *position); });
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

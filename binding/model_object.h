@@ -44,6 +44,9 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value configure_training(const Napi::CallbackInfo& info);
   Napi::Value parameter_groups(const Napi::CallbackInfo& info);
+  Napi::Value set_freeze(const Napi::CallbackInfo& info);
+  Napi::Value save_training_state(const Napi::CallbackInfo& info);
+  Napi::Value load_training_state(const Napi::CallbackInfo& info);
   Napi::Value train_step(const Napi::CallbackInfo& info);
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);

@@ -107,6 +107,14 @@ Napi::Value to_js(Napi::Env env, const std::vector<engine::ParameterGroupInfo>& 
   return array;
 }
 
+Napi::Value to_js(Napi::Env env, const engine::TrainingPosition& position) {
+  auto object = Napi::Object::New(env);
+  object.Set("step", to_number(env, position.step));
+  object.Set("batches", to_number(env, position.batches));
+  object.Set("config", position.config);
+  return object;
+}
+
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   auto object = Napi::Object::New(env);
   object.Set("queuedRows", to_number(env, stats.queued_rows));

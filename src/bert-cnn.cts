@@ -24,16 +24,18 @@ import {
   loadShape,
   loadStateDictShape,
   predictShape,
+  readFreeze,
   statsShape,
   stepShape,
   type BertCnnOptions,
   type ClassifyOptions,
   type Dtype,
+  type Freeze,
   type LoadStateDictOptions,
   type PredictOptions,
   type StepOptions,
 } from "./options.cjs";
-import { readPath, readStateDictTarget } from "./paths.cjs";
+import { readPath, readStateDictTarget, readTrainingStatePath } from "./paths.cjs";
 import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
@@ -78,6 +80,14 @@ export interface ParameterGroup {
   readonly parameters: readonly string[];
   /** The number of their elements. */
   readonly numel: number;
+}
+
+/** Where a training run stands; see {@link BertCnn.loadTrainingState}. */
+export interface TrainingPosition {
+  /** Optimizer steps taken. */
+  step: number;
+  /** Batches since the last optimizer step, whose gradients are accumulated. */
+  accumulatedBatches: number;
 }
 
 /** What loading weights found, name by name. */
@@ -141,8 +151,6 @@ function checkLabelCount(
  * ```
  */
 export class BertCnn {
-  /** The configuration that {@link BertCnn.savePretrained} writes; frozen. */
-  readonly config: BertCnnConfig;
   /** The labels' names, in the order of the logits; frozen. */
   readonly labels: readonly string[];
   /** What the labels are. */
@@ -159,6 +167,7 @@ export class BertCnn {
   readonly loadReport: LoadReport;
 
   readonly #native: NativeModel;
+  #config: BertCnnConfig;
   readonly #endReports: () => void;
   #nextCall = 1;
   #flushing = false;
@@ -170,7 +179,7 @@ export class BertCnn {
     // Weak, or a model that nobody disposes would live as long as its timer.
     const self = new WeakRef(this);
     this.#endReports = reportStats(() => self.deref(), stats);
-    this.config = readModelConfig(info.config);
+    this.#config = readModelConfig(info.config);
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
     this.device = info.device;
@@ -178,6 +187,14 @@ export class BertCnn {
     this.maxLength = info.maxLength;
     this.parameterCount = info.parameterCount;
     this.loadReport = toLoadReport(info.report);
+  }
+
+  /**
+   * The configuration that {@link BertCnn.savePretrained} writes; frozen. What {@link BertCnn.setFreeze} changes
+   * through another handle of the model does not show here.
+   */
+  get config(): BertCnnConfig {
+    return this.#config;
   }
 
   /**
@@ -329,7 +346,32 @@ export class BertCnn {
   }
 
   /**
-   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are taken in the order of the calls.
+   * Changes what the steps that follow train; predictions stay as they are. Takes its turn as a step does, at any
+   * time: before {@link BertCnn.configureTraining} or between steps. What stays trained keeps the state that its
+   * optimizer has of it, what is trained anew begins without any. {@link BertCnn.savePretrained} writes it.
+   *
+   * @example Gradual unfreezing, from the top:
+   * ```ts
+   * const layers = model.config.num_hidden_layers;
+   * for (let epoch = 0; epoch < 4; epoch++) {
+   *   await model.setFreeze(Math.max(0, layers - 2 * epoch));
+   *   for (const batch of batches) await model.trainStep(batch);
+   * }
+   * ```
+   *
+   * @param freeze - as {@link BertCnnOptions.freeze}
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`; `ERR_FILE_NOT_FOUND` or `ERR_CHECKPOINT_MISMATCH` where
+   * the weights are kept in a lower precision only and the files that they came from are gone or changed;
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`. Then what is trained stays as it was.
+   */
+  async setFreeze(freeze: Freeze): Promise<void> {
+    const checked = readFreeze(freeze, "freeze");
+    this.#config = readModelConfig(await this.#run(() => this.#native.setFreeze(checked)));
+  }
+
+  /**
+   * One optimizer step on one batch, or with `gradientAccumulationSteps` a share of one. Steps of one model are
+   * taken in the order of the calls.
    *
    * @example
    * ```ts
@@ -361,6 +403,44 @@ export class BertCnn {
       learningRates: new Float64Array(result.learningRates),
       gradNorm: result.gradNorm,
     };
+  }
+
+  /**
+   * Writes all that {@link BertCnn.loadTrainingState} needs to go on with the training as if it had not been
+   * interrupted: weights, options, what is frozen, the optimizer's state, the place in the schedule, accumulated
+   * gradients and the dropout generator's state. The file appears complete or not at all; `docs/training.md` describes it.
+   *
+   * @param file - path that ends in `.safetensors`
+   * @throws {@link BertCnnError} `ERR_TRAINING_NOT_CONFIGURED`, `ERR_INVALID_ARGUMENT`, `ERR_IO` or `ERR_DISPOSED`
+   */
+  async saveTrainingState(file: string): Promise<void> {
+    const target = readTrainingStatePath(file, "file");
+    await this.#run(() => this.#native.saveTrainingState(target));
+  }
+
+  /**
+   * Goes on where {@link BertCnn.saveTrainingState} stopped, in this or another process: the steps that follow are,
+   * bit for bit with the same threads on the same processor, those of the run that was not interrupted. It
+   * configures training as it was configured then. The model must be like the one that was saved; only its weights
+   * and what is frozen may differ, and are replaced.
+   *
+   * @example
+   * ```ts
+   * const model = await BertCnn.fromPretrained("./bert-base-uncased", options);
+   * const { step } = await model.loadTrainingState("run.safetensors");
+   * for (const batch of batches.slice(step)) await model.trainStep(batch);
+   * ```
+   *
+   * @param file - path that ends in `.safetensors`
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_IO`, `ERR_CHECKPOINT_FORMAT` (damaged,
+   * or another kind of file), `ERR_CHECKPOINT_MISMATCH` (another model, with what differs), `ERR_DTYPE_UNAVAILABLE`,
+   * `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`. The model and its training are then as before.
+   */
+  async loadTrainingState(file: string): Promise<TrainingPosition> {
+    const source = readTrainingStatePath(file, "file");
+    const position = await this.#run(() => this.#native.loadTrainingState(source));
+    this.#config = readModelConfig(position.config);
+    return { step: position.step, accumulatedBatches: position.batches };
   }
 
   /**

@@ -9,6 +9,7 @@ export {
   type ParameterGroup,
   type Prediction,
   type StepResult,
+  type TrainingPosition,
 } from "./bert-cnn.cjs";
 export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";

@@ -21,6 +21,9 @@ export interface NativeThreads {
   adaptive: boolean;
 }
 
+/** `"encoder"`, `"embeddings"` or `"none"`; a number of layers; patterns of names */
+export type NativeFreeze = string | number | readonly string[];
+
 export interface NativeLoadOptions {
   directory: string;
   variant?: string;
@@ -31,7 +34,7 @@ export interface NativeLoadOptions {
   numFilters?: number;
   dropout?: number;
   padding?: string;
-  freeze?: string;
+  freeze?: NativeFreeze;
   maxLength?: number;
   /** below 2^53 */
   seed?: number;
@@ -128,6 +131,14 @@ export interface NativeStepResult {
   gradNorm: number;
 }
 
+export interface NativeTrainingPosition {
+  step: number;
+  /** accumulated since the last update */
+  batches: number;
+  /** JSON text: the model's from then on */
+  config: string;
+}
+
 export interface NativePredictOptions {
   /** higher first; default 0 */
   priority?: number;
@@ -161,7 +172,11 @@ export interface NativeModel {
   configureTraining(options: NativeTrainingOptions): Promise<void>;
   /** Rejects with ERR_TRAINING_NOT_CONFIGURED, or with what setting up the optimizer failed with. */
   parameterGroups(): Promise<NativeParameterGroup[]>;
+  /** Resolves to the model's `config` from then on. */
+  setFreeze(freeze: NativeFreeze): Promise<string>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
+  saveTrainingState(file: string): Promise<void>;
+  loadTrainingState(file: string): Promise<NativeTrainingPosition>;
   savePretrained(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;
   saveStateDict(file: string): Promise<void>;

@@ -13,6 +13,7 @@ import {
   nullable,
   oneOf,
   positiveInteger,
+  string,
   unexpected,
   type Check,
 } from "./check.cjs";
@@ -35,8 +36,16 @@ export type Variant = "frozen" | "fine-tune" | "max-over-time";
  */
 export type Padding = "ignore" | "include";
 
-/** What is not trained: `"encoder"` is all of BERT, which then runs in evaluation mode. */
-export type Freeze = "encoder" | "none";
+/**
+ * What is not trained: `"encoder"` is all of BERT; `"embeddings"` its embeddings; a number n the embeddings and the
+ * n lowest layers of the encoder, from 0 to all; `"none"` nothing. An array holds patterns of names in the
+ * state dict, where `*` stands for any characters: `["bert.embeddings.*", "*.bias"]`. Each must fit a name, and
+ * something must be left to train. BERT's pooler, which takes no part, is never trained.
+ *
+ * A frozen encoder, or a lower part of it that is frozen whole (the embeddings, then layer after layer), runs in
+ * evaluation mode: without BERT's dropout, and as fast as a prediction.
+ */
+export type Freeze = "encoder" | "embeddings" | "none" | number | readonly string[];
 
 /** What a model multiplies in; see {@link BertCnnOptions.dtype}. */
 export type Dtype = "float32" | "bfloat16" | "int8" | "auto";
@@ -163,6 +172,17 @@ const device: Check<Device> = (value, name) => {
   throw unexpected('"auto", "cpu", "cuda" or "cuda:N"', name, value);
 };
 
+const freezeForms = '"encoder", "embeddings", "none", a number of layers or an array of patterns';
+const freezePatterns = nonEmpty(arrayOf(string, freezeForms), "at least one pattern");
+
+/** Reads a {@link Freeze}; how many layers and which names there are only the model knows. */
+export const readFreeze: Check<Freeze> = (value, name) => {
+  if (value === "encoder" || value === "embeddings" || value === "none") return value;
+  if (Array.isArray(value)) return freezePatterns(value, name);
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw unexpected(freezeForms, name, value);
+};
+
 const labels: Check<readonly string[]> = (value, name) => {
   const names = nonEmpty(arrayOf(nonEmptyString, "array of strings"), "at least one label")(
     value,
@@ -220,7 +240,7 @@ export const loadShape = {
   numFilters: positiveInteger,
   dropout: fraction,
   padding: oneOf("ignore", "include"),
-  freeze: oneOf("encoder", "none"),
+  freeze: readFreeze,
   device,
   dtype: oneOf("float32", "bfloat16", "int8", "auto"),
   maxLength: positiveInteger,

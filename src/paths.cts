@@ -20,6 +20,15 @@ export function readStateDictTarget(value: unknown, name: string): string {
   return file;
 }
 
+/** Reads the path of a training state. */
+export function readTrainingStatePath(value: unknown, name: string): string {
+  const file = readPath(value, name);
+  if (!file.endsWith(".safetensors")) {
+    throw unexpected("path that ends in .safetensors", name, value);
+  }
+  return file;
+}
+
 /** Throws ERR_FILE_NOT_FOUND unless `source` is a directory; returns it as an absolute path. */
 export async function readDirectory(value: unknown, name: string): Promise<string> {
   const directory = readPath(value, name);

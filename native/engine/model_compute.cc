@@ -1,5 +1,6 @@
 #include "engine/model_compute.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
 #include <c10/core/InferenceMode.h>
@@ -32,6 +33,7 @@
 #include "text/tokenizer.h"
 #include "training/targets.h"
 #include "training/trainer.h"
+#include "training/training_state.h"
 
 namespace bertcnn::engine {
 
@@ -123,6 +125,12 @@ bool trains_in_bfloat16(std::optional<bool> wanted, const model::BertCnn& model)
   return *wanted;
 }
 
+void refuse_to_train_int8(const model::BertCnn& model) {
+  if (model.arithmetic() != Arithmetic::int8) return;
+  fail("ERR_INVALID_ARGUMENT",
+       "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
+}
+
 const char* name_of(Arithmetic arithmetic) {
   if (arithmetic == Arithmetic::int8) return "int8";
   return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
@@ -139,6 +147,15 @@ void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain)
   if (arithmetic == Arithmetic::autograd) return;
   model.pack(arithmetic, !keep_plain);
   if (!keep_plain) return_memory();
+}
+
+training::Surroundings surroundings_of(const model::BertCnn& model, const ModelInfo& info) {
+  return {model.device().is_cpu() ? "cpu" : "cuda", info.dtype, info.max_length};
+}
+
+void copy_weights(const std::vector<at::Tensor>& weights, const model::BertCnn& model) {
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < weights.size(); ++i) model.parameters()[i].tensor.copy_(weights[i]);
 }
 
 uint64_t random_seed() {
@@ -384,24 +401,22 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
 
 // ---- weights
 
-void ModelCompute::restore_weights() {
-  state_->model.restore_encoder([&] {
+void ModelCompute::restore_weights(int64_t layers) {
+  state_->model.restore_encoder(layers, [&](const kernels::ParameterList& lost) {
     for (const std::string& source : state_->sources) {
-      model::reload_encoder(state_->model, checkpoint::Checkpoint::open(source));
+      model::reload_weights(state_->model, lost, checkpoint::Checkpoint::open(source));
     }
   });
 }
 
 template <typename Work>
 auto ModelCompute::with_plain_weights(Work&& work) {
-  const bool released = state_->model.encoder_is_released();
-  restore_weights();
+  const int64_t released = state_->model.released_layers();
+  restore_weights(0);
   struct Release {
     State& state;
-    bool released;
-    ~Release() {
-      if (released) state.model.release_encoder();
-    }
+    int64_t layers;
+    ~Release() { state.model.release_encoder(layers); }
   } const release{*state_, released};
   return work();
 }
@@ -467,14 +482,11 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   state_->training_failure = nullptr;
   try {
     training::check(options);
-    if (state_->model.arithmetic() == Arithmetic::int8) {
-      fail("ERR_INVALID_ARGUMENT",
-           "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
-    }
+    refuse_to_train_int8(state_->model);
     translating_errors([&] {
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
-      if (state_->model.config().freeze == model::Freeze::none) restore_weights();
+      restore_weights(state_->model.frozen_layers());
       state_->trainer =
           std::make_unique<training::Trainer>(state_->model, resolved, state_->generator);
     });
@@ -505,6 +517,25 @@ std::vector<ParameterGroupInfo> ModelCompute::parameter_groups() {
   return groups;
 }
 
+void ModelCompute::set_freeze(const model::Freeze& freeze) {
+  translating_errors([&] {
+    model::BertCnn& model = state_->model;
+    const model::Freeze former = model.config().freeze;
+    model.set_freeze(freeze);
+    try {
+      if (state_->trainer) {
+        restore_weights(model.frozen_layers());
+        state_->trainer->follow_freeze();
+      }
+    } catch (...) {
+      model.set_freeze(former);
+      throw;
+    }
+    repack();  // layers that were trained and are frozen now compute with them
+    state_->info.config = json::write(model.config().to_json());
+  });
+}
+
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {
   return translating_errors([&] {
     training::Trainer& trainer = this->trainer();
@@ -513,7 +544,6 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
     const Batch batch = make_batch(request.input, cancelled);
-    repack();  // a frozen encoder computes with them
     training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
     if (step.updated) state_->packs_are_stale = true;
     StepResult result;
@@ -526,6 +556,55 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     result.learning_rates = std::move(step.learning_rates);
     result.grad_norm = step.grad_norm;
     return result;
+  });
+}
+
+void ModelCompute::save_training_state(const std::string& file) {
+  translating_errors([&] {
+    const training::Trainer& trainer = this->trainer();
+    if (!file.ends_with(".safetensors")) {
+      fail("ERR_INVALID_ARGUMENT", "Expected a file name that ends in .safetensors but received '",
+           file, "'.");
+    }
+    with_plain_weights([&] {
+      training::save_training_state(file, state_->model, trainer,
+                                    surroundings_of(state_->model, state_->info));
+    });
+  });
+}
+
+TrainingPosition ModelCompute::load_training_state(const std::string& file) {
+  return translating_errors([&]() -> TrainingPosition {
+    model::BertCnn& model = state_->model;
+    refuse_to_train_int8(model);
+    const training::TrainingState stored(file, model, surroundings_of(model, state_->info));
+    trains_in_bfloat16(stored.options().bfloat16, model);
+    const std::vector<at::Tensor> weights = stored.read_weights(model);
+    const model::Freeze former = model.config().freeze;
+    const int64_t released = model.released_layers();
+    restore_weights(0);
+    std::unique_ptr<training::Trainer> trainer;
+    try {
+      model.set_freeze(stored.freeze());
+      trainer = stored.make_trainer(model, state_->generator);
+    } catch (...) {
+      model.set_freeze(former);
+      model.release_encoder(released);
+      throw;
+    }
+
+    // From here on nothing is refused.
+    copy_weights(weights, model);
+    state_->generator.set_state(stored.generator_state());
+    state_->trainer = std::move(trainer);
+    state_->training_failure = nullptr;
+    state_->info.config = json::write(model.config().to_json());
+    const int64_t layers = std::min(released, model.frozen_layers());
+    const bool can_release = model.can_release(layers);
+    state_->packs_are_stale = true;
+    repack();
+    if (can_release) model.release_encoder(layers);
+    return {state_->trainer->steps(), state_->trainer->batches(), state_->info.config};
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/clock.h"
 #include "engine/compute.h"
+#include "model/freeze_config.h"
 #include "training/options.h"
 
 namespace bertcnn::training {
@@ -29,7 +30,7 @@ struct LoadOptions {
   std::optional<int64_t> num_filters;
   std::optional<double> dropout;
   std::optional<std::string> padding;  // ignore | include
-  std::optional<std::string> freeze;   // encoder | none
+  std::optional<model::Freeze> freeze;
   std::optional<int64_t> max_length;
   std::optional<uint64_t> seed;    // of new weights and of dropout; unset: drawn from the system
   std::optional<int64_t> threads;  // of one operation on the lead; unset: one a core
@@ -67,6 +68,13 @@ struct ParameterGroupInfo {
   int64_t numel = 0;                    // elements of all of them
 };
 
+/// Where a training run stands.
+struct TrainingPosition {
+  int64_t step = 0;     // optimizer steps taken
+  int64_t batches = 0;  // accumulated since
+  std::string config;   // the model's config.json, with what is frozen
+};
+
 class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
@@ -95,6 +103,15 @@ class ModelCompute final : public Compute {
   void configure_training(const training::TrainingOptions& options);
   /// What the optimizer trains. ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   std::vector<ParameterGroupInfo> parameter_groups();
+  /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
+  /// state. Where it throws nothing has changed.
+  void set_freeze(const model::Freeze& freeze);
+  /// Writes the weights, and where training stands, as a .safetensors file that appears complete or
+  /// not at all. ERR_TRAINING_NOT_CONFIGURED, ERR_IO.
+  void save_training_state(const std::string& file);
+  /// Goes on where a saved state stands: its weights, what is frozen, its options, the optimizer's
+  /// and the dropout generator's state. Where it throws nothing has changed.
+  TrainingPosition load_training_state(const std::string& file);
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
   void save_pretrained(const std::string& directory);
@@ -110,8 +127,9 @@ class ModelCompute final : public Compute {
   Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
 
-  /// Brings the encoder's plain weights back, from the packed ones or from where they came.
-  void restore_weights();
+  /// Brings the encoder's plain weights back but for the lowest `layers`, from the packed ones or
+  /// from where they came.
+  void restore_weights(int64_t layers);
   /// Runs `work` with the plain weights in memory.
   template <typename Work>
   auto with_plain_weights(Work&& work);

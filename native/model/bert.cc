@@ -133,13 +133,18 @@ Bert::Bert(const BertConfig& config, const at::TensorOptions& options)
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) layers_.emplace_back(config, options);
 }
 
-HiddenStates Bert::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  HiddenStates hidden = embeddings_.forward(batch, context);
-  for (const BertLayer& layer : layers_) {
-    context.check_cancelled();
-    hidden = context.checkpointing && hidden.values.requires_grad()
-                 ? checkpoint(layer, hidden.values, batch, context)
-                 : layer.forward(hidden, batch, context);
+HiddenStates Bert::forward(HiddenStates hidden, const PackedBatch& batch,
+                           const ForwardContext& context, int64_t first, int64_t last) const {
+  for (int64_t block = first; block < last; ++block) {
+    if (block == 0) {
+      hidden = embeddings_.forward(batch, context);
+    } else {
+      context.check_cancelled();
+      const BertLayer& layer = layers_[block - 1];
+      hidden = context.checkpointing && hidden.values.requires_grad()
+                   ? checkpoint(layer, hidden.values, batch, context)
+                   : layer.forward(hidden, batch, context);
+    }
   }
   return hidden;
 }
@@ -155,18 +160,18 @@ void Bert::pack(Arithmetic arithmetic, bool release) {
   }
 }
 
-void Bert::release() const {
-  for (const BertLayer& layer : layers_) layer.release();
+void Bert::release(int64_t first, int64_t last) const {
+  for (int64_t i = first; i < last; ++i) layers_[i].release();
 }
 
-bool Bert::restore() const {
+bool Bert::restore(int64_t first, int64_t last) const {
   bool whole = true;
-  for (const BertLayer& layer : layers_) whole &= layer.restore();
+  for (int64_t i = first; i < last; ++i) whole &= layers_[i].restore();
   return whole;
 }
 
-bool Bert::is_packed() const {
-  return std::all_of(layers_.begin(), layers_.end(),
+bool Bert::is_packed(int64_t first, int64_t last) const {
+  return std::all_of(layers_.begin() + first, layers_.begin() + last,
                      [](const BertLayer& layer) { return layer.is_packed(); });
 }
 

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -69,21 +71,28 @@ class BertLayer {
 class Bert {
  public:
   Bert(const BertConfig& config, const at::TensorOptions& options);
-  /// The whole last hidden state, `[T, H]`.
-  kernels::HiddenStates forward(const kernels::PackedBatch& batch,
-                                const kernels::ForwardContext& context) const;
+  /// The embeddings and the layers.
+  int64_t blocks() const { return 1 + std::ssize(layers_); }
+  /// Runs the blocks from `first` to before `last`: block 0 is the embeddings, which do not ask for
+  /// `hidden`, block i is layer i - 1. Returns `[T, H]`; behind the last block that is the whole
+  /// last hidden state.
+  kernels::HiddenStates forward(kernels::HiddenStates hidden, const kernels::PackedBatch& batch,
+                                const kernels::ForwardContext& context, int64_t first,
+                                int64_t last) const;
   /// Appends every weight in the order of BertModel's state dict, the pooler's last.
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
 
   /// Packs the layers' matrices where that was not done or they have changed since. With `release`
   /// each layer's plain ones are freed before the next is packed, so that both are never all there.
   void pack(kernels::Arithmetic arithmetic, bool release);
-  /// Frees the memory of the layers' plain matrices, once packed.
-  void release() const;
+  /// Frees the memory of the plain matrices of the layers from `first` to before `last`, once
+  /// packed.
+  void release(int64_t first, int64_t last) const;
   /// Brings it back, with its values. False: without them, since the arithmetic does not keep them.
-  bool restore() const;
-  /// Whether the plain matrices are, bit for bit, those that were packed in a lower precision.
-  bool is_packed() const;
+  bool restore(int64_t first, int64_t last) const;
+  /// Whether these layers' plain matrices are, bit for bit, those that were packed in a lower
+  /// precision.
+  bool is_packed(int64_t first, int64_t last) const;
 
  private:
   BertEmbeddings embeddings_;

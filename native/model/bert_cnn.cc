@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -65,51 +66,68 @@ BertCnn::BertCnn(BertCnnConfig config, at::Device device)
       head_(config_, weight_options(device)) {
   bert_.parameters(std::string(kEncoder), parameters_);
   head_.parameters(parameters_);
+  set_freeze(config_.freeze);
+}
+
+void BertCnn::set_freeze(const Freeze& freeze) {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : parameters_) names.push_back(parameter.name);
+  const int64_t layers = config_.bert.num_hidden_layers;
+  trained_ = trained_names(freeze, names, layers, config_.freeze_source);
+  config_.freeze = freeze;
+  config_.freeze_source = FreezeSource::option;  // whatever comes next is the caller's
+  frozen_blocks_ = frozen_blocks(trained_, layers);
   for (const Parameter& parameter : parameters_) {
     parameter.tensor.set_requires_grad(is_trained(parameter.name));
   }
 }
 
+HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& context) const {
+  ForwardContext of_frozen = context;
+  of_frozen.training = false;
+  of_frozen.autocast_bfloat16 = false;
+  of_frozen.checkpointing = false;
+  of_frozen.arithmetic = arithmetic_;
+  if (!context.training) return bert_.forward({}, batch, of_frozen, 0, bert_.blocks());
+  if (released_layers_ > frozen_layers()) {
+    fail("ERR_INTERNAL", "The plain weights of layers that are trained were released.");
+  }
+  ForwardContext of_trained = context;
+  of_trained.arithmetic = Arithmetic::autograd;
+  HiddenStates hidden;
+  {
+    const at::NoGradGuard no_grad;
+    hidden = bert_.forward({}, batch, of_frozen, 0, frozen_blocks_);
+  }
+  return bert_.forward(std::move(hidden), batch, of_trained, frozen_blocks_, bert_.blocks());
+}
+
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  const bool trains_encoder = context.training && config_.freeze == Freeze::none;
   ForwardContext of_head = context;
   of_head.arithmetic = context.training ? Arithmetic::autograd : arithmetic_;
-  ForwardContext of_encoder = context;
-  of_encoder.training = trains_encoder;
-  of_encoder.arithmetic = trains_encoder ? Arithmetic::autograd : arithmetic_;
-  if (released_ && of_encoder.arithmetic == Arithmetic::autograd) {
-    fail("ERR_INTERNAL", "The encoder's plain weights were released.");
-  }
-  HiddenStates hidden;
-  if (context.training && !trains_encoder) {
-    const at::NoGradGuard no_grad;
-    hidden = bert_.forward(batch, of_encoder);
-  } else {
-    hidden = bert_.forward(batch, of_encoder);
-  }
-  return head_.forward(hidden, batch, of_head);
+  return head_.forward(encode(batch, context), batch, of_head);
 }
 
 void BertCnn::pack(Arithmetic arithmetic, bool release_encoder) {
   const at::NoGradGuard no_grad;
   bert_.pack(arithmetic, release_encoder);
-  released_ |= release_encoder;
+  if (release_encoder) released_layers_ = config_.bert.num_hidden_layers;
   head_.pack(arithmetic);
   arithmetic_ = arithmetic;
 }
 
-void BertCnn::release_encoder() {
-  if (released_ || arithmetic_ == Arithmetic::autograd) return;
-  bert_.release();
-  released_ = true;
+void BertCnn::release_encoder(int64_t layers) {
+  if (arithmetic_ == Arithmetic::autograd) return;
+  bert_.release(released_layers_, layers);
+  released_layers_ = std::max(released_layers_, layers);
 }
 
-void BertCnn::restore_encoder(const std::function<void()>& reload) {
-  if (!released_) return;
+void BertCnn::restore_encoder(int64_t layers, const Reload& reload) {
+  if (released_layers_ <= layers) return;
   try {
-    if (!bert_.restore()) {
-      reload();
-      if (!bert_.is_packed()) {
+    if (!bert_.restore(layers, released_layers_)) {
+      reload(matrices(layers, released_layers_));
+      if (!bert_.is_packed(layers, released_layers_)) {
         fail(
             "ERR_CHECKPOINT_MISMATCH",
             "The files that the model was loaded from hold other weights now. It keeps its encoder "
@@ -117,19 +135,25 @@ void BertCnn::restore_encoder(const std::function<void()>& reload) {
       }
     }
   } catch (...) {
-    bert_.release();
+    bert_.release(layers, released_layers_);
     throw;
   }
-  released_ = false;
+  released_layers_ = layers;
 }
 
-bool BertCnn::is_releasable(const Parameter& parameter) const {
-  return parameter.name.starts_with("bert.encoder.") && parameter.tensor.dim() == 2;
+bool BertCnn::can_release(int64_t layers) const {
+  return arithmetic_ == Arithmetic::float32 || bert_.is_packed(0, layers);
 }
 
-bool BertCnn::is_trained(const std::string& name) const {
-  if (name.starts_with(kPooler)) return false;
-  return !name.starts_with(kEncoder) || config_.freeze == Freeze::none;
+ParameterList BertCnn::matrices(int64_t first_layer, int64_t last_layer) const {
+  ParameterList list;
+  for (const Parameter& parameter : parameters_) {
+    const std::optional<int64_t> layer = encoder_layer(parameter.name);
+    if (layer && *layer >= first_layer && *layer < last_layer && parameter.tensor.dim() == 2) {
+      list.push_back(parameter);
+    }
+  }
+  return list;
 }
 
 void BertCnn::initialize(const std::vector<std::string>& names, at::Generator& generator) {

@@ -4,7 +4,10 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,46 +43,63 @@ class BertCnn {
  public:
   BertCnn(BertCnnConfig config, at::Device device);
 
-  /// `[B, labels]`. A frozen encoder runs in evaluation mode and without a graph. What needs no
-  /// graph computes with the packed weights, once there are any; `context.arithmetic` is not asked.
+  /// `[B, labels]`. A frozen encoder, or its frozen lower part, runs in evaluation mode and without
+  /// a graph. What needs no graph computes with the packed weights, once there are any;
+  /// `context.arithmetic` is not asked.
   at::Tensor forward(const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
 
   /// Every weight, in the order of the state dict.
   const kernels::ParameterList& parameters() const { return parameters_; }
   /// Whether a training step changes the weight called `name`.
-  bool is_trained(const std::string& name) const;
+  bool is_trained(const std::string& name) const { return trained_.contains(name); }
+  /// The encoder's lowest layers that are frozen whole, like all below them: they want no plain
+  /// matrices to train what lies above.
+  int64_t frozen_layers() const { return std::max<int64_t>(0, frozen_blocks_ - 1); }
+  /// What a training step changes from now on. ERR_INVALID_ARGUMENT as `trained_names` refuses;
+  /// then nothing changes. What is trained then must not be released.
+  void set_freeze(const Freeze& freeze);
   /// Draws those weights of `names` that belong to the head, as PyTorch initializes Conv1d and
   /// Linear, and to the pooler, as transformers does. Others stay as they are.
   void initialize(const std::vector<std::string>& names, at::Generator& generator);
 
   /// Packs the weights for products of this arithmetic, on the CPU; weights that are packed and
   /// have not changed since stay as they are. Call it again after weights have changed.
-  /// With `release_encoder` as that member does, layer by layer.
+  /// With `release_encoder` as that member does for all layers, one by one.
   void pack(kernels::Arithmetic arithmetic, bool release_encoder = false);
-  /// Frees the memory of the encoder's plain matrices: predicting, and training with a frozen
-  /// encoder, want the packed ones only.
-  void release_encoder();
-  /// Brings them back. Where the arithmetic does not keep every bit, `reload` is called to load the
-  /// weights of `is_releasable` anew; ERR_CHECKPOINT_MISMATCH: what it loads is not what was
-  /// packed. Then they stay released.
-  void restore_encoder(const std::function<void()>& reload);
-  /// Whether `release_encoder` frees the weight called `name`.
-  bool is_releasable(const kernels::Parameter& parameter) const;
-  bool encoder_is_released() const { return released_; }
+  /// Frees the memory of the plain matrices of the encoder's lowest `layers` layers: predicting,
+  /// and training with these layers frozen, want the packed ones only.
+  void release_encoder(int64_t layers);
+  /// Loads the values of these weights anew from where they came.
+  using Reload = std::function<void(const kernels::ParameterList& lost)>;
+  /// Brings all back but those of the lowest `layers`, which stay as they are. `reload` is called
+  /// where the arithmetic does not keep every bit; ERR_CHECKPOINT_MISMATCH: what it loads is not
+  /// what was packed. Then all stay released.
+  void restore_encoder(int64_t layers, const Reload& reload);
+  /// Whether the packed matrices of the lowest `layers` layers are those of the plain ones, or keep
+  /// every bit once packed: then these can be released without their values being lost.
+  bool can_release(int64_t layers) const;
+  /// The encoder's lowest layers whose plain matrices have no memory.
+  int64_t released_layers() const { return released_layers_; }
   kernels::Arithmetic arithmetic() const { return arithmetic_; }
 
   const BertCnnConfig& config() const { return config_; }
   at::Device device() const { return device_; }
 
  private:
+  kernels::HiddenStates encode(const kernels::PackedBatch& batch,
+                               const kernels::ForwardContext& context) const;
+  kernels::ParameterList matrices(int64_t first_layer, int64_t last_layer) const;
+
   BertCnnConfig config_;
   at::Device device_;
   Bert bert_;
   TextCnn head_;
   kernels::ParameterList parameters_;
   kernels::Arithmetic arithmetic_ = kernels::Arithmetic::autograd;
-  bool released_ = false;
+  std::set<std::string> trained_;
+  int64_t frozen_blocks_ = 0;    // of the encoder, see Bert::forward
+  int64_t released_layers_ = 0;  // the lowest ones
 };
 
 }  // namespace bertcnn::model

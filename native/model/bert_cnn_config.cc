@@ -27,7 +27,6 @@ constexpr Names<ProblemType, 3> kProblemTypes = {
      {"regression", ProblemType::regression}}};
 constexpr Names<Padding, 2> kPaddings = {
     {{"ignore", Padding::ignore}, {"include", Padding::include}}};
-constexpr Names<Freeze, 2> kFreezes = {{{"encoder", Freeze::encoder}, {"none", Freeze::none}}};
 
 template <typename Enum, size_t N>
 const char* find_name(const Names<Enum, N>& names, Enum value) {
@@ -163,6 +162,20 @@ void check_head(const BertCnnConfig& config, const ConfigOverrides& overrides) {
   }
 }
 
+void choose_freeze(BertCnnConfig& config, const ConfigOverrides& overrides,
+                   const ConfigFields& section) {
+  config.freeze = config.variant == Variant::frozen ? "encoder" : "none";
+  // What was frozen follows the variant where another one than the stored is asked for.
+  const bool same_variant = !overrides.variant || overrides.variant == section.string("variant");
+  if (overrides.freeze) {
+    config.freeze = *overrides.freeze;
+    config.freeze_source = FreezeSource::option;
+  } else if (const json::Value* stored = section.any("freeze"); stored && same_variant) {
+    config.freeze = read_freeze(*stored);
+  }
+  check_freeze(config.freeze, config.bert.num_hidden_layers, config.freeze_source);
+}
+
 /// The options of a head that has weights can't be changed without changing the weights.
 void check_same_head(const BertCnnConfig& config, const json::Value& section) {
   const ConfigFields fields(section, "bert_cnn of config.json");
@@ -196,9 +209,6 @@ const char* name_of(ProblemType problem_type) {
 const char* name_of(Padding padding) {
   return find_name(kPaddings, padding);
 }
-const char* name_of(Freeze freeze) {
-  return find_name(kFreezes, freeze);
-}
 
 BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
                                        const ConfigOverrides& overrides) {
@@ -215,11 +225,7 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
       choose(kVariants, "variant", overrides.variant, fields.string("variant"), Variant::frozen);
   config.padding =
       choose(kPaddings, "padding", overrides.padding, fields.string("padding"), Padding::ignore);
-  // What was frozen follows the variant where another one than the stored is asked for.
-  const bool same_variant = !overrides.variant || overrides.variant == fields.string("variant");
-  const auto stored_freeze = same_variant ? fields.string("freeze") : std::nullopt;
-  config.freeze = choose(kFreezes, "freeze", overrides.freeze, stored_freeze,
-                         config.variant == Variant::frozen ? Freeze::encoder : Freeze::none);
+  choose_freeze(config, overrides, fields);
   if (const auto activation = fields.string("activation"); activation && *activation != "relu") {
     fail("ERR_UNSUPPORTED_CONFIG", "bert_cnn of config.json: activation is '", *activation,
          "'; only 'relu' is supported.");
@@ -264,7 +270,7 @@ json::Value BertCnnConfig::to_json() const {
                                       {"activation", "relu"},
                                       {"dropout", dropout},
                                       {"padding", name_of(padding)},
-                                      {"freeze", name_of(freeze)}});
+                                      {"freeze", model::to_json(freeze)}});
   // What is written is float32, whatever was read.
   for (const char* name : {"torch_dtype", "dtype"}) {
     if (config.find(name) != nullptr) config.set(name, "float32");

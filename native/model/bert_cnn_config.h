@@ -8,25 +8,24 @@
 
 #include "json.h"
 #include "model/bert_config.h"
+#include "model/freeze_config.h"
 
 namespace bertcnn::model {
 
 enum class Variant { frozen, fine_tune, max_over_time };
 enum class ProblemType { single_label, multi_label, regression };
 enum class Padding { ignore, include };
-enum class Freeze { encoder, none };
 
 const char* name_of(Variant variant);
 const char* name_of(ProblemType problem_type);
 const char* name_of(Padding padding);
-const char* name_of(Freeze freeze);
 
 /// What a caller sets over the configuration that a directory holds.
 struct ConfigOverrides {
   std::optional<std::string> variant;
   std::optional<std::string> problem_type;
   std::optional<std::string> padding;
-  std::optional<std::string> freeze;
+  std::optional<Freeze> freeze;
   std::optional<std::vector<std::string>> labels;
   std::optional<int64_t> num_labels;
   std::optional<std::vector<int64_t>> filter_sizes;
@@ -40,7 +39,8 @@ struct BertCnnConfig {
   Variant variant = Variant::frozen;
   ProblemType problem_type = ProblemType::single_label;
   Padding padding = Padding::ignore;
-  Freeze freeze = Freeze::encoder;
+  Freeze freeze = "encoder";
+  FreezeSource freeze_source = FreezeSource::config_file;
   std::vector<int64_t> filter_sizes;
   int64_t num_filters = 100;
   double dropout = 0.5;

@@ -159,12 +159,12 @@ Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& sour
   return mismatches;
 }
 
-void reload_encoder(const BertCnn& model, const checkpoint::Checkpoint& source) {
+void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
+                    const checkpoint::Checkpoint& source) {
   const Sources sources = by_canonical_name(source);
   checked(model, sources, Matching::lenient);
   std::vector<checkpoint::Copy> copies;
-  for (const kernels::Parameter& parameter : model.parameters()) {
-    if (!model.is_releasable(parameter)) continue;
+  for (const kernels::Parameter& parameter : weights) {
     const auto found = sources.find(parameter.name);
     if (found == sources.end()) continue;
     copies.push_back({found->second, parameter.tensor.mutable_data_ptr<float>()});

@@ -38,8 +38,9 @@ Mismatches compare_weights(const BertCnn& model, const checkpoint::Checkpoint& s
 Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
                         Matching matching, const std::function<bool()>& cancelled = {});
 
-/// Loads those weights anew that `BertCnn::is_releasable` tells of, and no others.
-void reload_encoder(const BertCnn& model, const checkpoint::Checkpoint& source);
+/// Loads these weights of the model anew, and no others; those that the checkpoint lacks stay.
+void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
+                    const checkpoint::Checkpoint& source);
 
 /// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of
 /// those that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.

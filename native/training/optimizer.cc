@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <map>
 #include <utility>
 
 #include "training/adamw.h"
@@ -31,6 +32,16 @@ std::vector<StateTensor> Optimizer::state() const {
     }
   }
   return state;
+}
+
+void Optimizer::take_state(const std::vector<StateTensor>& state) {
+  const at::NoGradGuard no_grad;
+  std::map<std::pair<std::string, std::string>, at::Tensor> sources;
+  for (const StateTensor& source : state) sources[{source.parameter, source.name}] = source.tensor;
+  for (const StateTensor& target : this->state()) {
+    const auto found = sources.find({target.parameter, target.name});
+    if (found != sources.end()) target.tensor.copy_(found->second);
+  }
 }
 
 Optimizer::Update Optimizer::gather(size_t group, double multiplier) const {

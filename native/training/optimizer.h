@@ -37,6 +37,9 @@ class Optimizer {
   /// What is remembered, weight by weight in the order of the groups and their parameters, and for
   /// each weight in the order of torch.optim. To restore it, copy into the tensors.
   std::vector<StateTensor> state() const;
+  /// Takes over what another optimizer of the same options remembers of the weights that this one
+  /// trains, too; what it remembers of others stays.
+  void take_state(const std::vector<StateTensor>& state);
 
  protected:
   using Tensors = std::vector<at::Tensor>;

@@ -1,5 +1,6 @@
 #include "training/options.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -31,6 +32,12 @@ Enum parse(const Names<Enum, N>& names, const std::string& text, const char* opt
   }
   fail("ERR_INVALID_ARGUMENT", "Expected one of ", known, " for ", option, " but received '", text,
        "'.");
+}
+
+template <typename Enum, size_t N>
+const char* find_name(const Names<Enum, N>& names, Enum value) {
+  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })
+      ->first;
 }
 
 constexpr double kLarge = 1e6;
@@ -94,6 +101,14 @@ OptimizerType optimizer_type(const std::string& name) {
 
 ScheduleType schedule_type(const std::string& name) {
   return parse(kSchedules, name, "schedule");
+}
+
+const char* name_of(OptimizerType type) {
+  return find_name(kOptimizers, type);
+}
+
+const char* name_of(ScheduleType type) {
+  return find_name(kSchedules, type);
 }
 
 void check(const TrainingOptions& options) {

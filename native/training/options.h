@@ -54,6 +54,9 @@ OptimizerType optimizer_type(const std::string& name);
 /// "constant", "linear", "cosine", "polynomial" or "inverse_sqrt", else ERR_INVALID_ARGUMENT.
 ScheduleType schedule_type(const std::string& name);
 
+const char* name_of(OptimizerType type);
+const char* name_of(ScheduleType type);
+
 /// ERR_INVALID_ARGUMENT names, as JavaScript does, an option whose value makes no sense, or that
 /// another one needs or forbids. Those of the loss are checked by Loss, which knows the labels.
 void check(const TrainingOptions& options);

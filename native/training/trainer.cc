@@ -4,7 +4,10 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "error.h"
@@ -12,6 +15,17 @@
 #include "training/schedule.h"
 
 namespace bertcnn::training {
+namespace {
+
+std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
+  std::vector<at::Tensor> weights;
+  for (const ParameterGroup& group : optimizer.groups()) {
+    for (const auto& parameter : group.parameters) weights.push_back(parameter.tensor);
+  }
+  return weights;
+}
+
+}  // namespace
 
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
                  at::Generator generator)
@@ -19,11 +33,8 @@ Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
       options_(options),
       loss_(options.loss, model.config(), model.device()),
       optimizer_(make_optimizer(parameter_groups(model, options), options)),
-      generator_(std::move(generator)) {
-  for (const ParameterGroup& group : optimizer_->groups()) {
-    for (const auto& parameter : group.parameters) weights_.push_back(parameter.tensor);
-  }
-}
+      generator_(std::move(generator)),
+      weights_(weights_of(*optimizer_)) {}
 
 TrainerStep Trainer::step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                           const std::function<bool()>& cancelled) {
@@ -118,6 +129,53 @@ void Trainer::accumulate() {
 
 void Trainer::clear_gradients() {
   for (const at::Tensor& weight : weights_) weight.mutable_grad().reset();
+}
+
+void Trainer::follow_freeze() {
+  std::unique_ptr<Optimizer> optimizer =
+      make_optimizer(parameter_groups(model_, options_), options_);
+  optimizer->take_state(optimizer_->state());
+  const std::vector<at::Tensor> weights = weights_of(*optimizer);
+  std::vector<at::Tensor> accumulated;
+  for (size_t i = 0; batches_ > 0 && i < weights.size(); ++i) {
+    const auto former =
+        std::find_if(weights_.begin(), weights_.end(),
+                     [&](const at::Tensor& weight) { return weight.is_same(weights[i]); });
+    accumulated.push_back(former == weights_.end() ? at::Tensor()
+                                                   : accumulated_[former - weights_.begin()]);
+  }
+  optimizer_ = std::move(optimizer);
+  weights_ = weights;
+  accumulated_ = std::move(accumulated);
+}
+
+kernels::ParameterList Trainer::accumulated() const {
+  kernels::ParameterList gradients;
+  size_t i = 0;
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    for (const kernels::Parameter& parameter : group.parameters) {
+      if (i < accumulated_.size() && accumulated_[i].defined()) {
+        gradients.push_back({parameter.name, accumulated_[i]});
+      }
+      ++i;
+    }
+  }
+  return gradients;
+}
+
+void Trainer::go_to(const Position& position) {
+  std::map<std::string, at::Tensor> gradients;
+  for (const auto& [name, gradient] : position.accumulated) gradients[name] = gradient;
+  accumulated_.clear();
+  for (const ParameterGroup& group : optimizer_->groups()) {
+    if (gradients.empty()) break;
+    for (const auto& parameter : group.parameters) {
+      const auto found = gradients.find(parameter.name);
+      accumulated_.push_back(found == gradients.end() ? at::Tensor() : found->second);
+    }
+  }
+  steps_ = position.steps;
+  batches_ = position.batches;
 }
 
 std::vector<double> Trainer::learning_rates(double multiplier) const {

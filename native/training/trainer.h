@@ -44,9 +44,27 @@ class Trainer {
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
 
+  /// Trains what the model says is trained by now. Weights that stay keep what the optimizer and
+  /// accumulation have of them. Where it throws nothing has changed.
+  void follow_freeze();
+
   const Optimizer& optimizer() const { return *optimizer_; }
+  const TrainingOptions& options() const { return options_; }
   /// Optimizer steps taken; with the options it says where the schedule is.
   int64_t steps() const { return steps_; }
+  /// Calls whose gradients are accumulated since the last update.
+  int64_t batches() const { return batches_; }
+  /// The gradients accumulated since the last update, by weight; none where there are none.
+  kernels::ParameterList accumulated() const;
+  const at::Generator& generator() const { return generator_; }
+
+  /// Where a run stands, beside the weights and what the optimizer remembers.
+  struct Position {
+    int64_t steps = 0;
+    int64_t batches = 0;
+    kernels::ParameterList accumulated;
+  };
+  void go_to(const Position& position);
 
  private:
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,

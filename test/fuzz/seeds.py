@@ -161,6 +161,8 @@ def config():
     cases = {
         "nothing": {},
         "head": {"bert_cnn": head},
+        "layers": {"bert_cnn": head | {"freeze": 2}},
+        "patterns": {"bert_cnn": head | {"freeze": ["bert.embeddings.*", "*.bias"]}},
         "fine-tune": {"bert_cnn": {"variant": "fine-tune", "filter_sizes": [2]}},
         "labels": {"id2label": {"0": "a", "1": "b"}, "problem_type": "multi_label_classification"},
         "number-of-labels": {"num_labels": 3, "torch_dtype": "float16"},

@@ -63,12 +63,16 @@ const jobs = {
     });
   },
 
-  /** Steps on shares of a batch in turn, each with its labels; the weights that they lead to are written to a file. */
-  async train({ directory, options, training, shares, steps, file }) {
+  /**
+   * Steps on shares of a batch in turn, each with its labels; the weights that they lead to are written to a file. The
+   * training state after some of the steps, where it is asked for, to another.
+   */
+  async train({ directory, options, training, shares, steps, file, state }) {
     return withModel(directory, options, async (model) => {
       model.configureTraining(training);
       const results = [];
       for (let step = 0; step < steps; step++) {
+        if (step === state?.after) await model.saveTrainingState(state.file);
         const { labels, ...tokens } = shares[step % shares.length];
         const { loss, gradNorm, learningRates, updated } = await model.trainStep({
           tokens: Object.fromEntries(Object.entries(tokens).map(([k, v]) => [k, matrix(v)])),

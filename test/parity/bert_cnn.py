@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from transformers import BertConfig, BertModel
 VARIANTS = ("frozen", "fine-tune", "max-over-time")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 PADDINGS = ("ignore", "include")
+# "encoder", "embeddings", "none", a number of layers, or patterns of names
+Freeze = str | int | list[str]
 
 
 @dataclass
@@ -30,7 +33,7 @@ class HeadConfig:
     num_filters: int = 100
     dropout: float = 0.5
     padding: str = "ignore"
-    freeze: str = "encoder"
+    freeze: Freeze = "encoder"
 
     def section(self) -> dict:
         return {
@@ -42,6 +45,21 @@ class HeadConfig:
             "freeze": self.freeze,
             "activation": "relu",
         }
+
+
+def is_frozen(freeze: Freeze, name: str) -> bool:
+    """Whether a parameter is not trained; the pooler, which takes no part, never is."""
+    if name.startswith("bert.pooler."):
+        return True
+    if isinstance(freeze, list):
+        return any(fnmatchcase(name, pattern) for pattern in freeze)
+    if freeze == "encoder":
+        return name.startswith("bert.")
+    if freeze == "none":
+        return False
+    layers = 0 if freeze == "embeddings" else freeze
+    lowest = tuple(f"bert.encoder.layer.{i}." for i in range(layers))
+    return name.startswith(("bert.embeddings.", *lowest))
 
 
 class BertCnn(nn.Module):
@@ -58,21 +76,30 @@ class BertCnn(nn.Module):
             self.convs = nn.ModuleList(convs)
         self.dropout = nn.Dropout(head.dropout)
         self.fc = nn.Linear(head.num_filters * len(head.filter_sizes), bert_config.num_labels)
+        self.set_freeze(head.freeze)
 
     @property
     def convolutions(self) -> list[nn.Conv1d]:
         return [self.conv] if self.head.variant == "fine-tune" else list(self.convs)
 
+    def set_freeze(self, freeze: Freeze) -> None:
+        """Switches off the gradients of what is frozen."""
+        self.head.freeze = freeze
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(not is_frozen(freeze, name))
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> BertCnn:
-        """A frozen encoder stays in evaluation mode, as bertcnn's does."""
+        """The lower part of the encoder that is frozen whole stays in evaluation mode, as bertcnn's does."""
         super().train(mode)
-        if self.head.freeze == "encoder":
-            self.bert.eval()
+        for block in (self.bert.embeddings, *self.bert.encoder.layer):
+            if any(parameter.requires_grad for parameter in block.parameters()):
+                break
+            block.eval()
         return self
 
     def encode(self, **inputs: torch.Tensor) -> torch.Tensor:
-        with torch.set_grad_enabled(self.head.freeze != "encoder" and torch.is_grad_enabled()):
-            return self.bert(**inputs).last_hidden_state
+        return self.bert(**inputs).last_hidden_state
 
     def pooled(self, hidden: torch.Tensor) -> torch.Tensor:
         """[rows, length, hidden] -> [rows, filters], by convolution, ReLU and max over time."""
@@ -111,13 +138,8 @@ class BertCnn(nn.Module):
 
 
 def trained_parameters(model: BertCnn) -> dict[str, nn.Parameter]:
-    """Every parameter that takes part: not the pooler, and not the encoder where it is frozen."""
-    frozen = model.head.freeze == "encoder"
-    return {
-        name: parameter
-        for name, parameter in model.named_parameters()
-        if not name.startswith("bert.pooler.") and not (frozen and name.startswith("bert."))
-    }
+    """Every parameter that the next step changes."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def save_directory(model: BertCnn, directory: Path, labels: list[str], problem_type: str) -> None:

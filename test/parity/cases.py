@@ -13,6 +13,7 @@ from bert_cnn import (
     PROBLEM_TYPES,
     VARIANTS,
     BertCnn,
+    Freeze,
     load_directory,
     trained_parameters,
 )
@@ -41,15 +42,20 @@ class Case:
     options: dict
     training: dict = field(default_factory=lambda: dict(TRAINING))
     steps: int = STEPS
+    # What is frozen from a step on, by the number of steps taken before it.
+    freezes: dict[int, Freeze] = field(default_factory=dict)
 
     def manifest(self) -> dict:
-        return {
+        manifest = {
             "name": self.name,
             "model": self.model,
             "options": self.options,
             "training": self.training,
             "steps": self.steps,
         }
+        if self.freezes:
+            manifest["freezes"] = {str(step): freeze for step, freeze in self.freezes.items()}
+        return manifest
 
 
 def make_case(name: str, model: str, problem_type: str, padding: str, freeze: str) -> Case:
@@ -114,22 +120,35 @@ def shares(batch: dict, labels: torch.Tensor, count: int) -> list[tuple[dict, to
     return [({k: cut(v, i) for k, v in batch.items()}, cut(labels, i)) for i in range(count)]
 
 
-def evaluate(model: BertCnn, batch, labels, problem_type: str, training: dict, steps: int) -> dict:
-    """Logits, loss, every gradient, then the losses, gradient norms and learning rates of `steps` steps and the
-    weights that they lead to. With accumulation each step takes one share of the batch, in turn. `model` is left as
-    it was."""
+def make_training(model: BertCnn, problem_type: str, case: Case) -> Training:
+    if not case.freezes:
+        return Training(model, problem_type, case.training)
+    # What is frozen now and trained later is the optimizer's, too; it leaves alone what has no gradient.
+    model.set_freeze("none")
+    run = Training(model, problem_type, case.training)
+    model.set_freeze(case.options["freeze"])
+    return run
+
+
+def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case) -> dict:
+    """Logits, loss, every gradient, then the losses, gradient norms and learning rates of the steps and the weights
+    that they lead to. With accumulation each step takes one share of the batch, in turn. `model` is left as it was."""
     model = copy.deepcopy(model).train()
     result: dict[str, torch.Tensor] = {}
     logits = model(**batch)
-    loss = make_loss(problem_type, training, logits.dtype)(logits, labels)
+    loss = make_loss(problem_type, case.training, logits.dtype)(logits, labels)
     loss.backward()
     result["logits"], result["loss"] = logits.detach(), loss.detach().reshape(1)
     for name, parameter in trained_parameters(model).items():
         result[f"grad.{name}"] = parameter.grad.clone()
         parameter.grad = None
-    run = Training(model, problem_type, training)
-    parts = shares(batch, labels, training.get("gradient_accumulation_steps", 1))
-    history = [run.step(*parts[step % len(parts)]) for step in range(steps)]
+    run = make_training(model, problem_type, case)
+    parts = shares(batch, labels, case.training.get("gradient_accumulation_steps", 1))
+    history = []
+    for step in range(case.steps):
+        if step in case.freezes:
+            model.set_freeze(case.freezes[step])
+        history.append(run.step(*parts[step % len(parts)]))
     for name, values in zip(("losses", "grad_norms", "learning_rates"), zip(*history)):
         result[name] = torch.tensor(values, dtype=logits.dtype)
     for name, parameter in trained_parameters(model).items():
@@ -140,5 +159,5 @@ def evaluate(model: BertCnn, batch, labels, problem_type: str, training: dict, s
 def reference(case: Case, models: Path, batch, labels) -> tuple[dict, dict]:
     """What PyTorch computes for a case: in float32, and in float64 from the same weights."""
     model, problem_type = load_directory(models / case.model, **case.options)
-    run = lambda m: evaluate(m, batch, labels, problem_type, case.training, case.steps)  # noqa: E731
+    run = lambda m: evaluate(m, batch, labels, problem_type, case)  # noqa: E731
     return run(model), run(copy.deepcopy(model).double())

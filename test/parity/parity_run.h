@@ -33,6 +33,7 @@ struct Case {
   engine::LoadOptions options;
   training::TrainingOptions training;
   int64_t steps = 0;
+  std::map<int64_t, model::Freeze> freezes;  // by the number of steps taken before
 };
 
 /// One batch and its targets.
@@ -95,7 +96,7 @@ inline Case read_case(const json::Value& entry, const std::string& directory) {
   result.options.seed = 0;
   result.options.problem_type = member(options, "problem_type").as_string();
   result.options.padding = member(options, "padding").as_string();
-  result.options.freeze = member(options, "freeze").as_string();
+  result.options.freeze = model::read_freeze(member(options, "freeze"));
   result.options.dropout = member(options, "dropout").as_number();
   result.training.learning_rate = number("learning_rate");
   result.training.head_learning_rate = number("head_learning_rate");
@@ -106,6 +107,11 @@ inline Case read_case(const json::Value& entry, const std::string& directory) {
   result.training.max_grad_norm = number("max_grad_norm");
   read_training_options(training, result.training);
   result.steps = member(entry, "steps").as_integer();
+  if (const json::Value* freezes = entry.find("freezes")) {
+    for (const auto& [step, freeze] : freezes->as_object()) {
+      result.freezes[std::stoll(step)] = model::read_freeze(freeze);
+    }
+  }
   return result;
 }
 
@@ -295,6 +301,7 @@ inline void train(engine::ModelCompute& compute, const Case& to_run, const Input
   std::vector<float> rates;
   const int64_t parts = to_run.training.gradient_accumulation_steps;
   for (int64_t step = 0; step < to_run.steps; ++step) {
+    if (to_run.freezes.contains(step)) compute.set_freeze(to_run.freezes.at(step));
     const auto result = compute.train_step(share_of(inputs, step % parts, parts), nullptr);
     losses.push_back(static_cast<float>(result.loss));
     norms.push_back(static_cast<float>(result.grad_norm));
@@ -302,6 +309,7 @@ inline void train(engine::ModelCompute& compute, const Case& to_run, const Input
   }
   results["losses"] = to_tensor(losses, {to_run.steps});
   results["grad_norms"] = to_tensor(norms, {to_run.steps});
+  if (!to_run.freezes.empty()) return;  // the groups have changed on the way
   const auto groups = static_cast<int64_t>(compute.parameter_groups().size());
   results["learning_rates"] = to_tensor(rates, {to_run.steps, groups});
 }

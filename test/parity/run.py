@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 
 import check_files
+import check_freeze
 import check_perturbed
+import check_state
 import check_texts
 import check_training
 import check_values
@@ -24,6 +26,8 @@ SECTIONS = {
     "tiny": check_values.tiny,
     "minilm": check_values.minilm,
     "training": check_training.check,
+    "freeze": check_freeze.check,
+    "state": check_state.check,
     "perturbed": check_perturbed.check,
     "files": check_files.check,
     "texts": check_texts.check,

@@ -14,6 +14,7 @@ import {
   type Prediction,
   type StepResult,
   type TokenBatch,
+  type TrainingPosition,
 } from "../../src/index.cjs";
 
 /** Holds only where two types are the same, `any` excluded. */
@@ -129,6 +130,13 @@ export async function training(model: BertCnn, tokens: TokenBatch): Promise<void
   model.configureTraining({ optimizer: "sgd", momentum: 0.9, schedule: "linear", totalSteps: 9 });
   // @ts-expect-error -- no such optimizer
   model.configureTraining({ optimizer: "adam" });
+  await model.setFreeze(["bert.embeddings.*"] as const);
+  await model.setFreeze(3);
+  await model.saveTrainingState("run.safetensors");
+  exactly<TrainingPosition>()(await model.loadTrainingState("run.safetensors"));
+
+  // @ts-expect-error -- no such part
+  await model.setFreeze("head");
   // @ts-expect-error -- a misspelt option
   model.configureTraining({ learnRate: 1 });
 }

@@ -1,7 +1,13 @@
 import { getEventListeners } from "node:events";
 import path from "node:path";
 
-import { BertCnn, BertCnnError, Tensor, type BertCnnOptions } from "../../src/index.cjs";
+import {
+  BertCnn,
+  BertCnnError,
+  Tensor,
+  type BertCnnOptions,
+  type Freeze,
+} from "../../src/index.cjs";
 import { replaceNativeModule } from "../../src/native-module.cjs";
 import type { NativeModel } from "../../src/native.cjs";
 import {
@@ -82,6 +88,11 @@ describe("fromPretrained", () => {
     ["no kernel sizes", { filterSizes: [] }, "at least one kernel size"],
     ["a kernel size of 0", { filterSizes: [3, 0] }, "options.filterSizes[1]"],
     ["a dropout of 1", { dropout: 1 }, "options.dropout"],
+    ["an unknown part to freeze", { freeze: "head" }, "options.freeze but received 'head'"],
+    ["a fraction of a layer", { freeze: 1.5 }, "options.freeze"],
+    ["less than no layers", { freeze: -1 }, "options.freeze"],
+    ["no patterns to freeze", { freeze: [] }, "at least one pattern for options.freeze"],
+    ["a pattern that is no string", { freeze: ["bert.*", 3] }, "options.freeze[1]"],
     ["a device that cannot be", { device: "cuda:x" }, "options.device"],
     ["a seed below 0", { seed: -1 }, "options.seed"],
     ["a fraction of a thread", { threads: 0.5 }, "options.threads"],
@@ -398,6 +409,46 @@ describe("training", () => {
       .last("parameterGroups")
       .result.reject(nativeError("ERR_TRAINING_NOT_CONFIGURED", "Call configureTraining first."));
     await expectError(refused, "ERR_TRAINING_NOT_CONFIGURED", "configureTraining");
+  });
+
+  it("gives what is to be frozen to the addon, and shows the configuration that this leads to", async () => {
+    const model = await load();
+    const setting = model.setFreeze(["bert.*"]);
+    expect(native.last("setFreeze").args).toEqual([["bert.*"]]);
+    native.last("setFreeze").result.resolve(JSON.stringify({ bert_cnn: { freeze: ["bert.*"] } }));
+    await setting;
+    expect(model.config).toEqual({ bert_cnn: { freeze: ["bert.*"] } });
+    expect(Object.isFrozen(model.config)).toBe(true);
+  });
+
+  it.each<[unknown, string]>([
+    [undefined, "freeze but received undefined"],
+    ["head", "freeze but received 'head'"],
+    [-1, "freeze"],
+    [2.5, "freeze"],
+    [[], "at least one pattern for freeze"],
+    [[1], "freeze[0]"],
+  ])("refuses to freeze %j", async (freeze, message) => {
+    const model = await load();
+    await expectError(model.setFreeze(freeze as Freeze), "ERR_INVALID_ARGUMENT", message);
+    expect(native.count("setFreeze")).toBe(0);
+  });
+
+  it("gives the file of a training state to the addon, and shows where it stands", async () => {
+    const model = await load();
+    void model.saveTrainingState("run.safetensors");
+    const file = path.resolve("run.safetensors");
+    expect(native.last("saveTrainingState").args).toEqual([file]);
+    const loading = model.loadTrainingState("run.safetensors");
+    expect(native.last("loadTrainingState").args).toEqual([file]);
+    const config = JSON.stringify({ bert_cnn: { freeze: 2 } });
+    native.last("loadTrainingState").result.resolve({ step: 7, batches: 1, config });
+    expect(await loading).toEqual({ step: 7, accumulatedBatches: 1 });
+    expect(model.config).toEqual({ bert_cnn: { freeze: 2 } });
+    for (const wrong of ["run.pt", "", 3, "a\0.safetensors"]) {
+      await expectError(model.saveTrainingState(wrong as string), "ERR_INVALID_ARGUMENT", "file");
+      await expectError(model.loadTrainingState(wrong as string), "ERR_INVALID_ARGUMENT", "file");
+    }
   });
 
   it("leaves it to the steps to fail with what setting up the optimizer failed with", async () => {

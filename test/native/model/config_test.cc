@@ -24,7 +24,7 @@ BertCnnConfig read(const std::string& text, const ConfigOverrides& overrides = {
 TEST(Config, HasTheDefaultsOfTheDesignsTable) {
   const BertCnnConfig frozen = read("{}");
   EXPECT_EQ(frozen.variant, Variant::frozen);
-  EXPECT_EQ(frozen.freeze, Freeze::encoder);
+  EXPECT_EQ(frozen.freeze, Freeze("encoder"));
   EXPECT_EQ(frozen.padding, Padding::ignore);
   EXPECT_EQ(frozen.filter_sizes, (std::vector<int64_t>{3, 4, 5}));
   EXPECT_EQ(frozen.num_filters, 100);
@@ -32,7 +32,7 @@ TEST(Config, HasTheDefaultsOfTheDesignsTable) {
   EXPECT_EQ(frozen.labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
   EXPECT_EQ(frozen.problem_type, ProblemType::single_label);
   const BertCnnConfig fine_tune = read("{}", {.variant = "fine-tune"});
-  EXPECT_EQ(fine_tune.freeze, Freeze::none);
+  EXPECT_EQ(fine_tune.freeze, Freeze("none"));
   EXPECT_EQ(fine_tune.filter_sizes, (std::vector<int64_t>{3}));
   EXPECT_EQ(read("{}", {.variant = "max-over-time"}).filter_sizes, frozen.filter_sizes);
 }
@@ -90,6 +90,9 @@ TEST(Config, RefusesOptionsThatCannotBe) {
            {.problem_type = "classification"},
            {.padding = "max_length"},
            {.freeze = "all"},
+           {.freeze = 13},
+           {.freeze = -1},
+           {.freeze = std::vector<std::string>{}},
            {.labels = std::vector<std::string>{}},
            {.labels = std::vector<std::string>{"a", "a"}},
            {.labels = std::vector<std::string>{"a"}, .num_labels = 2},
@@ -117,7 +120,7 @@ TEST(Config, SurvivesWritingAndReading) {
   const BertCnnConfig second = read(json::write(first.to_json()));
   EXPECT_TRUE(second.has_head);
   EXPECT_EQ(second.variant, first.variant);
-  EXPECT_EQ(second.freeze, Freeze::none);
+  EXPECT_EQ(second.freeze, Freeze("none"));
   EXPECT_EQ(second.padding, Padding::include);
   EXPECT_EQ(second.problem_type, ProblemType::multi_label);
   EXPECT_EQ(second.labels, first.labels);
@@ -132,11 +135,25 @@ TEST(Config, SurvivesWritingAndReading) {
 
 TEST(Config, KeepsWhatWasFrozenWhereTheVariantStaysTheSame) {
   const std::string saved = json::write(read("{}", {.freeze = "none"}).to_json());
-  EXPECT_EQ(read(saved).freeze, Freeze::none);
-  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze::none);
-  EXPECT_EQ(read(saved, {.variant = "frozen", .freeze = "encoder"}).freeze, Freeze::encoder);
+  EXPECT_EQ(read(saved).freeze, Freeze("none"));
+  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze("none"));
+  EXPECT_EQ(read(saved, {.variant = "frozen", .freeze = "encoder"}).freeze, Freeze("encoder"));
   const std::string other = json::write(read("{}", {.variant = "max-over-time"}).to_json());
-  EXPECT_EQ(read(other, {.variant = "frozen"}).freeze, Freeze::encoder);
+  EXPECT_EQ(read(other, {.variant = "frozen"}).freeze, Freeze("encoder"));
+}
+
+TEST(Config, KeepsEveryFormOfFreeze) {
+  const std::vector<Freeze> forms = {
+      "encoder", "embeddings", "none",
+      0,         12,           std::vector<std::string>{"bert.embeddings.*", "*.bias"}};
+  for (const Freeze& freeze : forms) {
+    EXPECT_EQ(read(json::write(read("{}", {.freeze = freeze}).to_json())).freeze, freeze);
+  }
+  for (const char* text : {R"({"bert_cnn": {"freeze": "all"}})", R"({"bert_cnn": {"freeze": 13}})",
+                           R"({"bert_cnn": {"freeze": 1.5}})", R"({"bert_cnn": {"freeze": []}})",
+                           R"({"bert_cnn": {"freeze": ["a", 1]}})"}) {
+    EXPECT_TRUE(failure(text).starts_with("ERR_INVALID_CONFIG")) << text << failure(text);
+  }
 }
 
 TEST(Config, ReadsLabelsAsTransformersDoes) {
@@ -165,7 +182,7 @@ TEST(Config, BoundsWhatWouldFillTheMemory) {
 
 TEST(Config, KeepsATrainedHeadsShape) {
   const std::string saved = json::write(read("{}", {.variant = "max-over-time"}).to_json());
-  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze::encoder);
+  EXPECT_EQ(read(saved, {.variant = "frozen"}).freeze, Freeze("encoder"));
   EXPECT_TRUE(failure(saved, {.variant = "fine-tune"}).starts_with("ERR_INVALID_ARGUMENT"));
   EXPECT_TRUE(failure(saved, {.num_filters = 5}).starts_with("ERR_INVALID_ARGUMENT"));
   EXPECT_TRUE(failure(saved, {.filter_sizes = std::vector<int64_t>{3}})

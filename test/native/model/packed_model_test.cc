@@ -32,6 +32,16 @@ constexpr const char* kWideConfig = R"({
 
 const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {5}, {2, 3}, {2, 7, 8, 3}};
 
+constexpr int64_t kLayers = 2;  // of both configurations
+
+bool is_releasable(const kernels::Parameter& parameter) {
+  return encoder_layer(parameter.name) && parameter.tensor.dim() == 2;
+}
+
+void must_not_reload(const kernels::ParameterList& /*lost*/) {
+  FAIL() << "float32 can be unpacked";
+}
+
 double correlation(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor both = at::stack({a.flatten(), b.flatten()});
   return at::corrcoef(both)[0][1].item<double>();
@@ -51,7 +61,7 @@ TEST(PackedModel, HasThePlainModelsLogitsInFloat32) {
       const at::Tensor plain = model.forward(packed(kRows), evaluation()).detach();
       model.pack(Arithmetic::float32);
       EXPECT_LT(max_difference(model.forward(packed(kRows), evaluation()), plain), 2e-5);
-      model.release_encoder();
+      model.release_encoder(kLayers);
       EXPECT_LT(max_difference(model.forward(packed(kRows), evaluation()), plain), 2e-5);
     }
   }
@@ -109,7 +119,7 @@ TEST(PackedModel, TrainsItsHeadOnPackedFeatures) {
   BertCnn model = random_model({.dropout = 0}, kWideConfig);
   const at::Tensor plain = model.forward(packed(kRows), training(1));
   model.pack(Arithmetic::float32);
-  model.release_encoder();
+  model.release_encoder(kLayers);
   const at::Tensor logits = model.forward(packed(kRows), training(1));
   EXPECT_LT(max_difference(logits, plain), 2e-5);
   logits.sum().backward();
@@ -121,9 +131,9 @@ TEST(PackedModel, TrainsItsHeadOnPackedFeatures) {
 TEST(PackedModel, DoesNotTrainAnEncoderWhosePlainWeightsWereReleased) {
   BertCnn model = random_model({.variant = "max-over-time"}, kWideConfig);
   model.pack(Arithmetic::float32);
-  model.release_encoder();
+  model.release_encoder(kLayers);
   EXPECT_THROW(model.forward(packed(kRows), training(1)), Error);
-  model.restore_encoder([] { FAIL() << "float32 can be unpacked"; });
+  model.restore_encoder(0, must_not_reload);
   EXPECT_NO_THROW(model.forward(packed(kRows), training(1)));
 }
 
@@ -132,12 +142,11 @@ TEST(PackedModel, RestoresExactlyTheWeightsThatItReleased) {
   std::vector<at::Tensor> before;
   for (const auto& parameter : model.parameters()) before.push_back(parameter.tensor.clone());
   model.pack(Arithmetic::float32);
-  model.release_encoder();
+  model.release_encoder(kLayers);
   for (const auto& parameter : model.parameters()) {
-    EXPECT_EQ(kernels::is_released(parameter.tensor), model.is_releasable(parameter))
-        << parameter.name;
+    EXPECT_EQ(kernels::is_released(parameter.tensor), is_releasable(parameter)) << parameter.name;
   }
-  model.restore_encoder({});
+  model.restore_encoder(0, must_not_reload);
   for (size_t i = 0; i < before.size(); ++i) {
     EXPECT_TRUE(model.parameters()[i].tensor.equal(before[i])) << model.parameters()[i].name;
   }
@@ -148,28 +157,28 @@ TEST(PackedModel, TakesBackReloadedWeightsOnlyIfTheyAreTheSame) {
   std::vector<at::Tensor> before;
   for (const auto& parameter : model.parameters()) before.push_back(parameter.tensor.clone());
   model.pack(Arithmetic::int8);
-  model.release_encoder();
+  model.release_encoder(kLayers);
   const at::Tensor logits = model.forward(packed(kRows), evaluation());
-  const auto reload = [&] {
+  const auto reload = [&](const kernels::ParameterList& lost) {
     const at::NoGradGuard no_grad;
+    EXPECT_EQ(lost.size(), 2U * 6U);  // six matrices a layer
     for (size_t i = 0; i < before.size(); ++i) {
-      if (model.is_releasable(model.parameters()[i])) {
-        model.parameters()[i].tensor.copy_(before[i]);
-      }
+      if (is_releasable(model.parameters()[i])) model.parameters()[i].tensor.copy_(before[i]);
     }
   };
-  EXPECT_THROW(model.restore_encoder([&] {
-    reload();
-    for (const auto& parameter : model.parameters()) {
-      if (!parameter.name.ends_with("1.output.dense.weight")) continue;
-      parameter.tensor.mutable_data_ptr<float>()[17] *= 1.001F;
-    }
-  }),
+  EXPECT_THROW(model.restore_encoder(0,
+                                     [&](const kernels::ParameterList& lost) {
+                                       reload(lost);
+                                       for (const auto& [name, tensor] : lost) {
+                                         if (!name.ends_with("1.output.dense.weight")) continue;
+                                         tensor.mutable_data_ptr<float>()[17] *= 1.001F;
+                                       }
+                                     }),
                Error);
-  EXPECT_TRUE(model.encoder_is_released());
+  EXPECT_EQ(model.released_layers(), kLayers);
   EXPECT_TRUE(model.forward(packed(kRows), evaluation()).equal(logits));
-  model.restore_encoder(reload);
-  EXPECT_FALSE(model.encoder_is_released());
+  model.restore_encoder(0, reload);
+  EXPECT_EQ(model.released_layers(), 0);
 }
 
 // ---- what a profile shows

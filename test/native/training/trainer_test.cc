@@ -281,6 +281,58 @@ TEST(Trainer, RefusesAStepWhoseLossIsNotFinite) {
   }
 }
 
+at::Tensor state_of(const Trainer& trainer, const std::string& parameter, const std::string& name) {
+  for (const StateTensor& state : trainer.optimizer().state()) {
+    if (state.parameter == parameter && state.name == name) return state.tensor;
+  }
+  return {};
+}
+
+TEST(Trainer, FollowsWhatIsFrozenAndKeepsTheStateOfWhatStaysTrained) {
+  const char* const kHead = "fc.weight";
+  const char* const kTop = "bert.encoder.layer.1.output.dense.weight";
+  const char* const kLowest = "bert.embeddings.LayerNorm.weight";
+  model::BertCnn model = random_model({.freeze = "encoder"});
+  Trainer trainer(model, {}, generator(1));
+  for (int i = 0; i < 3; ++i) trainer.step(packed(kRows), targets(), {});
+  const at::Tensor moment = state_of(trainer, kHead, "exp_avg").clone();
+  EXPECT_FALSE(state_of(trainer, kTop, "exp_avg").defined());
+
+  model.set_freeze(1);
+  trainer.follow_freeze();
+  EXPECT_TRUE(state_of(trainer, kHead, "exp_avg").equal(moment));
+  EXPECT_EQ(state_of(trainer, kTop, "exp_avg").abs().max().item<float>(), 0);
+  EXPECT_FALSE(state_of(trainer, kLowest, "step").defined());
+  EXPECT_EQ(trainer.step(packed(kRows), targets(), {}).step, 4);
+  EXPECT_EQ(state_of(trainer, kHead, "step").item<float>(), 4);
+  EXPECT_EQ(state_of(trainer, kTop, "step").item<float>(), 1);
+
+  model.set_freeze(std::vector<std::string>{"fc.*"});
+  trainer.follow_freeze();
+  EXPECT_FALSE(state_of(trainer, kHead, "step").defined());
+  EXPECT_EQ(state_of(trainer, kTop, "step").item<float>(), 1);
+  EXPECT_EQ(state_of(trainer, kLowest, "step").item<float>(), 0);
+}
+
+TEST(Trainer, KeepsWhatIsAccumulatedOfWhatStaysTrained) {
+  // The second half of the batch is the same with and without the changes between.
+  const auto run = [](bool changes) {
+    model::BertCnn model = random_model({.freeze = 1, .dropout = 0});
+    Trainer trainer(model, {.gradient_accumulation_steps = 2}, generator(1));
+    trainer.step(packed(kRows), targets(), {});
+    if (changes) {
+      for (const model::Freeze& freeze : std::vector<model::Freeze>{0, 1}) {
+        model.set_freeze(freeze);
+        trainer.follow_freeze();
+      }
+    }
+    trainer.step(packed(kRows), targets(), {});
+    return copy_weights(model);
+  };
+  const auto undisturbed = run(false), changed = run(true);
+  for (size_t i = 0; i < undisturbed.size(); ++i) EXPECT_TRUE(undisturbed[i].equal(changed[i]));
+}
+
 std::string refusal(const std::function<void()>& work) {
   try {
     work();
