@@ -544,8 +544,10 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const model::BertCnn& model = state_->model;
     const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
     const Batch batch = make_batch(request.input, cancelled);
+    // Stale as soon as the step is taken, and memory that the step may want.
+    state_->model.drop_trained_packs();
+    state_->packs_are_stale = true;
     training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
-    if (step.updated) state_->packs_are_stale = true;
     StepResult result;
     result.step = step.step;
     result.updated = step.updated;

@@ -38,6 +38,8 @@ class SelfAttention {
   /// Packs the weights, unless that was done and they have not changed since.
   /// `before`: see PackedWeight::pack.
   void pack(Arithmetic arithmetic, LayerNorm* before = nullptr);
+  /// Frees what is packed.
+  void drop_pack() { packed_ = {}; }
   /// Frees the plain weight's memory. `restore` brings it back with its values, or says that the
   /// packed one has lost them (false): then with memory only.
   void release() const;

@@ -2,9 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/abs.h>
-#include <ATen/ops/amax.h>
-#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -41,16 +38,10 @@ HiddenStates LayerNorm::forward(const Product& product, const HiddenStates& resi
   return {normalized, {normalized}};
 }
 
-at::Tensor LayerNorm::smooth(const at::Tensor& weights) {
-  constexpr double kDeviations = 3;
-  constexpr double kShareOfActivations = 0.5;  // the paper's; the rest is the weights'
-  constexpr double kSmallest = 1e-5;
-  const at::Tensor activations = bias_.detach().abs() + kDeviations * weight_.detach().abs();
-  const at::Tensor largest = at::amax(at::abs(weights), {0});
-  const at::Tensor divisors = at::clamp_min(activations, kSmallest).pow(kShareOfActivations) /
-                              at::clamp_min(largest, kSmallest).pow(1 - kShareOfActivations);
-  operand_factors_ = divisors.reciprocal();
-  return divisors;
+at::Tensor LayerNorm::centre_operands() {
+  // A copy: what was packed by it must not change with the bias.
+  operand_centre_ = bias_.detach().clone();
+  return operand_centre_;
 }
 
 void LayerNorm::parameters(const std::string& prefix, ParameterList& list) const {

@@ -23,22 +23,19 @@ class LayerNorm {
   HiddenStates forward(const Product& product, const HiddenStates& residual, double dropout_p,
                        const ForwardContext& context) const;
 
-  /// Prepares operands in int8 for products with these weights, `[..., size]`: some columns of a
-  /// normalized row are many times as large as the others, which leaves those few levels. So every
-  /// column is divided by a number of its own, which is returned, `[size]`, and which the weights
-  /// have to be multiplied by (SmoothQuant; Xiao et al., 2023). How large a column gets is taken
-  /// from the layer norm's own weight and bias.
-  at::Tensor smooth(const at::Tensor& weights);
+  /// From now on operands in int8 are without the bias, `[size]`, which is returned: 8 bits then
+  /// have less to span, and what follows adds the bias's product to its own.
+  at::Tensor centre_operands();
 
   void parameters(const std::string& prefix, ParameterList& list) const;
-  LayerNormWeights weights() const { return {weight_, bias_, epsilon_, operand_factors_}; }
+  LayerNormWeights weights() const { return {weight_, bias_, epsilon_, operand_centre_}; }
 
  private:
   int64_t size_;
   double epsilon_;
   at::Tensor weight_;
   at::Tensor bias_;
-  at::Tensor operand_factors_;  // 1 / what `smooth` returned
+  at::Tensor operand_centre_;
 };
 
 }  // namespace bertcnn::kernels

@@ -34,6 +34,8 @@ class Linear {
   /// Packs the weight, unless that was done and it has not changed since.
   /// `before`: see PackedWeight::pack.
   void pack(Arithmetic arithmetic, LayerNorm* before = nullptr);
+  /// Frees what is packed.
+  void drop_pack() { packed_ = {}; }
   /// Frees the plain weight's memory. `restore` brings it back with its values, or says that the
   /// packed one has lost them (false): then with memory only.
   void release() const;

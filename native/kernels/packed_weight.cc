@@ -8,6 +8,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mv.h>
 #include <ATen/ops/round.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
@@ -77,7 +78,7 @@ void resize_memory(const at::Tensor& weight, size_t bytes) {
 
 PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
                                 LayerNorm* before) {
-  at::Tensor weight = stack(weights, &PlainWeight::weight);
+  const at::Tensor weight = stack(weights, &PlainWeight::weight);
   PackedWeight result;
   result.arithmetic_ = arithmetic;
   result.library_ = choose_linear_library(arithmetic, weight.size(1), weight.size(0));
@@ -91,7 +92,7 @@ PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic
   if (arithmetic == Arithmetic::int8) {
     // Symmetric, a scale for each channel. A channel of zeros keeps any scale but 0.
     constexpr double kLargest = 127;
-    if (before != nullptr) weight = weight * before->smooth(weight);
+    if (before != nullptr) result.bias_ += at::mv(weight, before->centre_operands());
     at::Tensor scales = at::amax(at::abs(weight), {1}) / kLargest;
     scales = scales.masked_fill(scales.eq(0), 1);
     const at::Tensor integers = at::round(weight / scales.unsqueeze(1)).to(at::kChar);

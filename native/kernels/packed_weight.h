@@ -30,7 +30,7 @@ class PackedWeight {
   PackedWeight() = default;
 
   /// `arithmetic` is not `autograd`; `weights` are float32 on the CPU. `before` is the layer norm
-  /// that what is multiplied comes from, if one; in int8 it is told to smooth its operands.
+  /// that what is multiplied comes from, if one; in int8 it is told to centre its operands.
   static PackedWeight pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
                            LayerNorm* before = nullptr);
   /// Packs, unless that was done and the weights have not changed since. Released weights have not.

@@ -83,6 +83,11 @@ void BertLayer::pack(Arithmetic arithmetic, LayerNorm& before) {
   output_.pack(arithmetic);
 }
 
+void BertLayer::drop_packs() {
+  attention_.drop_pack();
+  for (Linear* linear : {&attention_output_, &intermediate_, &output_}) linear->drop_pack();
+}
+
 void BertLayer::release() const {
   attention_.release();
   for (const Linear* linear : {&attention_output_, &intermediate_, &output_}) linear->release();
@@ -158,6 +163,10 @@ void Bert::pack(Arithmetic arithmetic, bool release) {
     layer.release();
     kernels::release_recycled_memory();
   }
+}
+
+void Bert::drop_packs(int64_t first) {
+  for (auto layer = layers_.begin() + first; layer != layers_.end(); ++layer) layer->drop_packs();
 }
 
 void Bert::release(int64_t first, int64_t last) const {

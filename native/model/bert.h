@@ -50,6 +50,7 @@ class BertLayer {
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
   /// `before`: the layer norm that the layer's input comes from.
   void pack(kernels::Arithmetic arithmetic, kernels::LayerNorm& before);
+  void drop_packs();
   kernels::LayerNorm& output_layer_norm() { return output_layer_norm_; }
   void release() const;
   bool restore() const;
@@ -85,6 +86,8 @@ class Bert {
   /// Packs the layers' matrices where that was not done or they have changed since. With `release`
   /// each layer's plain ones are freed before the next is packed, so that both are never all there.
   void pack(kernels::Arithmetic arithmetic, bool release);
+  /// Frees the packed matrices of the layers from `first` on.
+  void drop_packs(int64_t first);
   /// Frees the memory of the plain matrices of the layers from `first` to before `last`, once
   /// packed.
   void release(int64_t first, int64_t last) const;

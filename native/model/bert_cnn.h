@@ -67,6 +67,9 @@ class BertCnn {
   /// have not changed since stay as they are. Call it again after weights have changed.
   /// With `release_encoder` as that member does for all layers, one by one.
   void pack(kernels::Arithmetic arithmetic, bool release_encoder = false);
+  /// Frees the packed matrices of the encoder's trained layers, which a training step makes stale.
+  /// They have to be packed again before the next prediction.
+  void drop_trained_packs() { bert_.drop_packs(frozen_layers()); }
   /// Frees the memory of the plain matrices of the encoder's lowest `layers` layers: predicting,
   /// and training with these layers frozen, want the packed ones only.
   void release_encoder(int64_t layers);

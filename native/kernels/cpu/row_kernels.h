@@ -32,7 +32,7 @@ struct OperandRows {
   float* scales = nullptr;
   float* zeros = nullptr;
   int levels = 255;
-  const float* factors = nullptr;  // [size], of the columns before they become uint8; null: none
+  const float* centre = nullptr;  // [size], what is taken off the columns of uint8; null: nothing
 };
 
 struct EmbeddingRows {

@@ -72,7 +72,7 @@ NewHiddenStates new_hidden_states(int64_t rows, const LayerNormWeights& weights,
     NewOperand operand = new_operand(rows, size, arithmetic);
     made.hidden.operand = std::move(operand.operand);
     made.norm.operand = operand.rows;
-    made.norm.operand.factors = data_or_null(weights.operand_factors);
+    made.norm.operand.centre = data_or_null(weights.operand_centre);
   }
   return made;
 }

@@ -25,7 +25,7 @@ struct LayerNormWeights {
   at::Tensor weight;
   at::Tensor bias;
   double epsilon;
-  at::Tensor operand_factors;  // of the columns of an operand in int8; undefined: none
+  at::Tensor operand_centre;  // what is taken off an operand in int8; undefined: nothing
 };
 
 /// Tables of rows to sum: words, positions, token types; each `[rows, H]` float32.

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Version.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "error.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/few_rows.h"
+#include "kernels/layer_norm.h"
 #include "kernels/linear_tuning.h"
 #include "kernels/onednn.h"
 
@@ -159,6 +161,29 @@ TEST(FewRows, HaveTheirOwnKernelOnlyInWholePanels) {
   const bool avx512 = at::get_cpu_capability() == "AVX512";
   EXPECT_EQ(few_rows_supports(768, 768), avx512);
   EXPECT_FALSE(few_rows_supports(768, 100));
+}
+
+TEST(CentredOperands, SpanLessInInt8) {
+  at::manual_seed(7);
+  constexpr int64_t kSize = 64;
+  LayerNorm norm(kSize, 1e-12, {});
+  ParameterList list;
+  norm.parameters("", list);
+  const at::NoGradGuard no_grad;
+  list[1].tensor.select(0, 5).fill_(40);  // the bias, of one column
+  const at::Tensor x = at::randn({30, kSize});
+  const std::vector<PlainWeight> weights = {{at::randn({24, kSize}), at::randn({24})}};
+  const at::Tensor expected = at::linear(norm.forward(x), weights[0].weight, weights[0].bias);
+  const auto error = [&](LayerNorm* before) {
+    const PackedWeight packed = PackedWeight::pack(weights, Arithmetic::int8, before);
+    const HiddenStates hidden =
+        layer_norm_rows({x}, at::zeros_like(x), norm.weights(), Arithmetic::int8);
+    EXPECT_LT((hidden.values - norm.forward(x)).abs().max().item<double>(), 1e-4);
+    return relative_difference(dense(packed.multiply(hidden.operand)), expected);
+  };
+  const double without = error(nullptr);
+  EXPECT_LT(error(&norm), 0.5 * without);
+  EXPECT_LT(without, 0.1);
 }
 
 TEST(LargestUint8, NoProductSaturates) {

@@ -2,11 +2,17 @@
 
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/full.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <memory>
+#include <mutex>
+#include <set>
 
 #include "error.h"
+#include "kernels/arithmetic.h"
 #include "random_model.h"
 #include "training/targets.h"
 
@@ -370,6 +376,93 @@ TEST(Targets, NameTheRowThatIsWrong) {
   const std::vector<float> large = {0.5F, 1.5F};
   EXPECT_EQ(code([&] { float_targets(large, 1, 2, true, at::kCPU); }), "ERR_INVALID_LABELS");
   EXPECT_EQ(code([&] { float_targets(large, 1, 2, false, at::kCPU); }), "");
+}
+
+/// Heads of 32, which have kernels of their own.
+constexpr const char* kConfigOfRowKernels = R"({
+  "model_type": "bert", "vocab_size": 40, "hidden_size": 64, "num_hidden_layers": 3,
+  "num_attention_heads": 2, "intermediate_size": 96, "max_position_embeddings": 16,
+  "hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2})";
+
+struct TrainingRun {
+  std::vector<double> losses;
+  std::vector<at::Tensor> weights;
+};
+
+TrainingRun train(const TrainingOptions& options, int steps) {
+  const model::BertCnn model = random_model({.variant = "max-over-time"}, kConfigOfRowKernels);
+  Trainer trainer(model, options, generator(3));
+  TrainingRun run;
+  for (int i = 0; i < steps; ++i) {
+    run.losses.push_back(trainer.step(packed(kRows), targets(), {}).loss);
+  }
+  run.weights = copy_weights(model);
+  return run;
+}
+
+TEST(Trainer, CheckpointingTakesTheSameStepsBitForBit) {
+  const TrainingRun plain = train({}, 3);
+  const TrainingRun checkpointed = train({.gradient_checkpointing = true}, 3);
+  EXPECT_EQ(plain.losses, checkpointed.losses);
+  for (size_t i = 0; i < plain.weights.size(); ++i) {
+    EXPECT_TRUE(plain.weights[i].equal(checkpointed.weights[i])) << i;
+  }
+}
+
+TEST(Trainer, BFloat16FollowsFloat32) {
+  if (!kernels::unsupported_reason(kernels::Arithmetic::bfloat16).empty()) return;
+  const TrainingOptions small = {.learning_rate = 1e-3, .head_learning_rate = 1e-3};
+  TrainingOptions half = small;
+  half.bfloat16 = true;
+  const TrainingRun plain = train(small, 10);
+  for (const bool checkpointing : {false, true}) {
+    half.gradient_checkpointing = checkpointing;
+    const TrainingRun rounded = train(half, 10);
+    EXPECT_NE(plain.losses, rounded.losses);
+    for (size_t i = 0; i < plain.losses.size(); ++i) {
+      EXPECT_NEAR(rounded.losses[i], plain.losses[i], 0.05 + 0.05 * plain.losses[i]) << i;
+    }
+    for (size_t i = 0; i < plain.weights.size(); ++i) {
+      EXPECT_EQ(rounded.weights[i].scalar_type(), at::kFloat);
+    }
+  }
+}
+
+/// The shapes of all tensors that operations of a step take.
+std::set<std::vector<int64_t>> shapes_of_a_step(const Rows& rows, const at::Tensor& labels) {
+  static std::set<std::vector<int64_t>> shapes;
+  static std::mutex mutex;
+  shapes.clear();
+  const auto note = [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+    const std::scoped_lock lock(mutex);
+    for (const c10::IValue& input : function.inputs()) {
+      if (input.isTensor() && input.toTensor().defined()) {
+        shapes.insert(input.toTensor().sizes().vec());
+      }
+    }
+    return nullptr;
+  };
+  const model::BertCnn model = random_model({.variant = "max-over-time"});
+  Trainer trainer(model, {}, generator(1));
+  const auto handle =
+      at::addGlobalCallback(at::RecordFunctionCallback(note).needsInputs(true).scopes(
+          {at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  trainer.step(packed(rows), labels, {});
+  at::removeCallback(handle);
+  return shapes;
+}
+
+TEST(Trainer, NoOperationSeesAPaddedBatch) {
+  // 2 + 13 tokens, padded 26.
+  const Rows rows = {{2, 3}, {2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 3}};
+  const auto shapes =
+      shapes_of_a_step(rows, class_targets(std::vector<int64_t>{0, 1}, 2, 2, at::kCPU));
+  EXPECT_TRUE(shapes.contains({15, 12}));  // the hidden states
+  for (const std::vector<int64_t>& shape : shapes) {
+    const auto padded = [&](const auto& dim) { return dim == 26; };
+    EXPECT_TRUE(std::none_of(shape.begin(), shape.end(), padded)) << at::IntArrayRef(shape);
+    EXPECT_FALSE(shape.size() > 1 && shape[0] == 2 && shape[1] == 13) << at::IntArrayRef(shape);
+  }
 }
 
 }  // namespace
