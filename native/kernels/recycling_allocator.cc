@@ -75,10 +75,19 @@ class RecyclingAllocator final : public c10::Allocator {
     kept_bytes_ = 0;
   }
 
-  void hold(int change) {
+  void hold(double share_on_top) {
     const std::scoped_lock lock(mutex_);
-    if (holders_ == 0) most_used_ = used_bytes_;
-    holders_ += change;
+    if (holders_ == 0) {
+      most_used_ = used_bytes_;
+      share_on_top_ = 0;
+    }
+    share_on_top_ = std::max(share_on_top_, share_on_top);
+    ++holders_;
+  }
+
+  void let_go() {
+    const std::scoped_lock lock(mutex_);
+    --holders_;
     if (holders_ == 0) {
       std::erase_if(kept_, [this](Header* header) {
         if (header->size <= kLargest) return false;
@@ -119,10 +128,11 @@ class RecyclingAllocator final : public c10::Allocator {
     drop_oldest(most_kept());
   }
 
-  /// Held, the process has at most a quarter more than was in use at once. Without the quarter,
-  /// what a step needs early would be dropped for what it needs late, which has other sizes.
+  /// Held, the process has at most as much as was in use at once, and a share.
   size_t most_kept() const {
-    return holders_ == 0 ? kMostKept : std::max(kMostKept, most_used_ / 4 * 5 - used_bytes_);
+    if (holders_ == 0) return kMostKept;
+    const auto most = static_cast<size_t>(static_cast<double>(most_used_) * (1 + share_on_top_));
+    return most - used_bytes_;
   }
 
   /// Of the kept blocks of this size, or up to a quarter larger, the last one that was in use: it
@@ -175,6 +185,7 @@ class RecyclingAllocator final : public c10::Allocator {
   size_t used_bytes_ = 0;  // in blocks that are not small
   size_t most_used_ = 0;   // since the first holder came
   int holders_ = 0;
+  double share_on_top_ = 0;
 };
 
 }  // namespace
@@ -184,12 +195,12 @@ void install_recycling_allocator() {
   std::call_once(once, [] { c10::SetCPUAllocator(&RecyclingAllocator::instance()); });
 }
 
-HeldMemory::HeldMemory() {
-  RecyclingAllocator::instance().hold(1);
+HeldMemory::HeldMemory(double share_on_top) {
+  RecyclingAllocator::instance().hold(share_on_top);
 }
 
 HeldMemory::~HeldMemory() {
-  RecyclingAllocator::instance().hold(-1);
+  RecyclingAllocator::instance().let_go();
 }
 
 void release_recycled_memory() {

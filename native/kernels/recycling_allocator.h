@@ -11,11 +11,13 @@ namespace bertcnn::kernels {
 /// every layer and fault them in again, page by page, for the next. Later calls do nothing.
 void install_recycling_allocator();
 
-/// While one exists, freed blocks of any size are kept, up to a quarter more memory than was in use
-/// at once: every training step needs again what the step before it needed.
+/// While one exists, freed blocks of any size are kept: every training step needs again what the
+/// step before it needed. In all as much memory as was in use at once and a share of it on top (of
+/// several that exist the largest share). With 0, part of what a step needs early is dropped for
+/// what it needs late, which has other sizes.
 class HeldMemory {
  public:
-  HeldMemory();
+  explicit HeldMemory(double share_on_top);
   ~HeldMemory();
   HeldMemory(const HeldMemory&) = delete;
   HeldMemory& operator=(const HeldMemory&) = delete;

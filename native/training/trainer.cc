@@ -27,9 +27,17 @@ std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
 
 }  // namespace
 
+namespace {
+
+/// What faster steps are worth in memory, unless checkpointing asks for little of it.
+constexpr double kMemoryOnTop = 0.25;
+
+}  // namespace
+
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
                  at::Generator generator)
-    : model_(model),
+    : memory_(options.gradient_checkpointing ? 0 : kMemoryOnTop),
+      model_(model),
       options_(options),
       loss_(options.loss, model.config(), model.device()),
       optimizer_(make_optimizer(parameter_groups(model, options), options)),

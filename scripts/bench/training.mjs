@@ -108,14 +108,17 @@ function withoutDropout({ folder, scratch }) {
 }
 
 function tableOf(results) {
-  const times = (name) => results[name].seconds;
+  const times = (name) => results[name]?.seconds ?? [];
   const baseline = (name) => (name.endsWith("bfloat16") ? "python-bfloat16" : "python-float32");
-  const ratio = (name, over) => pairedRatio(times(over) ?? [], times(name))?.ratio.toFixed(2) ?? "";
+  const ratio = (name, over) => pairedRatio(times(over), times(name))?.ratio.toFixed(2) ?? "";
+  const reference = results["python-float32"];
+  const memory = (name) =>
+    reference ? (median(results[name].peaks) / median(reference.peaks)).toFixed(2) : "";
   const rows = Object.keys(results).map((name) => [
     WAYS[name].title,
     ratio(name, "python-float32"),
-    results[baseline(name)] ? ratio(name, baseline(name)) : "",
-    (median(results[name].peaks) / median(results["python-float32"].peaks)).toFixed(2),
+    ratio(name, baseline(name)),
+    memory(name),
   ]);
   return { head: ["", "speed / float32", "speed / its type", "peak memory"], rows };
 }

@@ -60,9 +60,9 @@ TEST_F(RecyclingAllocator, DropsWhatHasNotBeenUsedForLongest) {
   EXPECT_EQ(recycled_bytes(), (40 + 20) * kMiB);
 }
 
-TEST_F(RecyclingAllocator, HeldKeepsAQuarterMoreThanWasInUseAtOnce) {
+TEST_F(RecyclingAllocator, HeldKeepsAShareMoreThanWasInUseAtOnce) {
   {
-    const HeldMemory held;
+    const HeldMemory held(0.25);
     std::vector<at::Tensor> many;
     for (int i = 0; i < 8; ++i) many.push_back(bytes(64 * kMiB));
     const void* last = many.back().const_data_ptr();
@@ -72,7 +72,7 @@ TEST_F(RecyclingAllocator, HeldKeepsAQuarterMoreThanWasInUseAtOnce) {
     for (int i = 0; i < 2; ++i) many.push_back(bytes(256 * kMiB));
     EXPECT_EQ(recycled_bytes(), 2 * 64 * kMiB);
     EXPECT_EQ(bytes(64 * kMiB).const_data_ptr(), last);
-    const HeldMemory another;
+    const HeldMemory another(0);
   }
   EXPECT_EQ(recycled_bytes(), 0);  // all are larger than what is kept otherwise
 }
