@@ -75,6 +75,7 @@ export interface ParameterGroup {
   readonly name: string;
   /** Before the schedule, which multiplies it from step to step. */
   readonly learningRate: number;
+  /** 0 for biases and layer norms. */
   readonly weightDecay: number;
   /** Their names in the state dict. */
   readonly parameters: readonly string[];

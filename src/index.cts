@@ -13,6 +13,7 @@ export {
 } from "./bert-cnn.cjs";
 export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";
+export type { ByLabel } from "./label-weights.cjs";
 export type { ProblemType, TrainingLabels } from "./labels.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {

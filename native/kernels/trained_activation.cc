@@ -13,8 +13,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kRowsOfThread = 8;
-
 cpu::OperandRows rows_of(const at::Tensor& x) {
   return {.values = x.mutable_data_ptr(), .element = view(x).element};
 }

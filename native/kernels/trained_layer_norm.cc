@@ -12,8 +12,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kRowsOfThread = 8;
-
 struct DropoutLayerNorm : torch::autograd::Function<DropoutLayerNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& residual, const at::Tensor& weight,

@@ -7,18 +7,6 @@
 namespace bertcnn::kernels::cpu {
 
 extern const RowKernels kAvx2RowKernels;
-const RowKernels kAvx2RowKernels = {"avx2",
-                                    residual_layer_norm,
-                                    embedding_layer_norm,
-                                    activate,
-                                    quantize,
-                                    attend,
-                                    window_max,
-                                    multiply_few_rows,
-                                    dropout_factors,
-                                    dropout_layer_norm,
-                                    dropout_layer_norm_gradient,
-                                    gelu_gradient,
-                                    attend_gradient};
+const RowKernels kAvx2RowKernels = row_kernels_called("avx2");
 
 }  // namespace bertcnn::kernels::cpu

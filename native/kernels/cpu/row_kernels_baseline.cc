@@ -7,18 +7,6 @@
 namespace bertcnn::kernels::cpu {
 
 extern const RowKernels kBaselineRowKernels;
-const RowKernels kBaselineRowKernels = {"baseline",
-                                        residual_layer_norm,
-                                        embedding_layer_norm,
-                                        activate,
-                                        quantize,
-                                        attend,
-                                        window_max,
-                                        multiply_few_rows,
-                                        dropout_factors,
-                                        dropout_layer_norm,
-                                        dropout_layer_norm_gradient,
-                                        gelu_gradient,
-                                        attend_gradient};
+const RowKernels kBaselineRowKernels = row_kernels_called("baseline");
 
 }  // namespace bertcnn::kernels::cpu

@@ -14,9 +14,6 @@
 namespace bertcnn::kernels {
 namespace {
 
-/// Rows that are worth a thread: below, starting one costs more than it does.
-constexpr int64_t kRowsOfThread = 8;
-
 const float* data_or_null(const at::Tensor& x) {
   return x.defined() ? x.const_data_ptr<float>() : nullptr;
 }

@@ -14,6 +14,9 @@
 
 namespace bertcnn::kernels {
 
+/// Rows that are worth a thread: below, starting one costs more than it does.
+constexpr int64_t kRowsOfThread = 8;
+
 /// The kernels' view of a product, or of one that is a tensor of float32 or bfloat16.
 cpu::ProductRows view(const Product& product);
 cpu::ProductRows view(const at::Tensor& x);

@@ -10,14 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/tables.h"
+
 namespace bertcnn::kernels::cpu {
 namespace {
-
-std::vector<const RowKernels*> all_tables() {
-  int count = 0;
-  const RowKernels* const* tables = runnable_row_kernels(count);
-  return {tables, tables + count};
-}
 
 class RowKernelsTest : public ::testing::TestWithParam<const RowKernels*> {
  protected:
@@ -25,8 +21,7 @@ class RowKernelsTest : public ::testing::TestWithParam<const RowKernels*> {
   const RowKernels& kernels_ = *GetParam();
 };
 
-INSTANTIATE_TEST_SUITE_P(Tables, RowKernelsTest, ::testing::ValuesIn(all_tables()),
-                         [](const auto& table) { return std::string(table.param->name); });
+INSTANTIATE_TEST_SUITE_P(Tables, RowKernelsTest, ::testing::ValuesIn(all_tables()), table_name);
 
 /// A product in each of its three forms, with what it stands for in float64.
 struct TestProduct {
@@ -249,8 +244,7 @@ TEST_P(RowKernelsTest, BFloat16IsRoundedAsLibtorchRounds) {
 
 class AttentionTest : public RowKernelsTest {};
 
-INSTANTIATE_TEST_SUITE_P(Tables, AttentionTest, ::testing::ValuesIn(all_tables()),
-                         [](const auto& table) { return std::string(table.param->name); });
+INSTANTIATE_TEST_SUITE_P(Tables, AttentionTest, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(AttentionTest, IsScaledDotProductAttention) {
   for (const int64_t size : {32, 64}) {

@@ -10,15 +10,10 @@
 #include <vector>
 
 #include "kernels/cpu/row_kernels.h"
+#include "kernels/cpu/tables.h"
 
 namespace bertcnn::kernels::cpu {
 namespace {
-
-std::vector<const RowKernels*> all_tables() {
-  int count = 0;
-  const RowKernels* const* tables = runnable_row_kernels(count);
-  return {tables, tables + count};
-}
 
 class TrainingKernels : public ::testing::TestWithParam<const RowKernels*> {
  protected:
@@ -35,8 +30,7 @@ class TrainingKernels : public ::testing::TestWithParam<const RowKernels*> {
   const RowKernels& kernels_ = *GetParam();
 };
 
-INSTANTIATE_TEST_SUITE_P(Tables, TrainingKernels, ::testing::ValuesIn(all_tables()),
-                         [](const auto& table) { return std::string(table.param->name); });
+INSTANTIATE_TEST_SUITE_P(Tables, TrainingKernels, ::testing::ValuesIn(all_tables()), table_name);
 
 /// Philox4x32-10 as the paper defines it, one counter at a time.
 std::array<uint32_t, 4> philox(uint64_t key, std::array<uint32_t, 4> c) {
