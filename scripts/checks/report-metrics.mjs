@@ -81,6 +81,6 @@ export function metricsOf({ problemType, labels, logits, targets }) {
     loss: 1,
     perClass,
     reliability: { bins, ece },
-    ...(single ? { confusion } : {}),
+    ...(single ? { confusionMatrix: confusion } : {}),
   };
 }

@@ -3,7 +3,7 @@ import { showCount, showPercent } from "./numbers.cjs";
 import { scrolling, table } from "./table.cjs";
 
 /** Rows with a target (first index) that got a prediction (second index). */
-export type ConfusionCounts = readonly ArrayLike<number>[];
+export type ConfusionCounts = readonly (readonly number[])[];
 
 /** Beyond it a matrix is too large to be read, and the page too large to be sent. */
 const MOST_LABELS = 40;
@@ -11,8 +11,8 @@ const MOST_CONFUSIONS = 30;
 /** From here on the columns' names stand upright. */
 const NARROW = 6;
 
-const sum = (counts: ArrayLike<number>): number =>
-  Array.from(counts).reduce((total, count) => total + count, 0);
+const sum = (counts: readonly number[]): number =>
+  counts.reduce((total, count) => total + count, 0);
 
 /** Counts and shares of the target's rows; of very many labels the most frequent confusions instead. */
 export function confusionMatrix(labels: readonly string[], counts: ConfusionCounts): Html {
@@ -46,7 +46,7 @@ function matrix(labels: readonly string[], counts: ConfusionCounts): Html {
 function confusions(labels: readonly string[], counts: ConfusionCounts): Html {
   const pairs = counts.flatMap((row, target) => {
     const total = sum(row);
-    return Array.from(row, (count, predicted) => ({ target, predicted, count, total }));
+    return row.map((count, predicted) => ({ target, predicted, count, total }));
   });
   const wrong = pairs.filter(({ target, predicted, count }) => target !== predicted && count > 0);
   wrong.sort((a, b) => b.count - a.count);
@@ -57,11 +57,11 @@ function confusions(labels: readonly string[], counts: ConfusionCounts): Html {
       { name: "target" },
       { name: "prediction" },
       { name: "rows", numeric: true },
-      { name: "of the target's", numeric: true },
+      { name: "share of target", numeric: true },
     ],
     shown.map(({ target, predicted, count, total }) => [
-      labels[target] ?? "",
-      labels[predicted] ?? "",
+      cut(labels[target] ?? "", 80),
+      cut(labels[predicted] ?? "", 80),
       showCount(count),
       showPercent(count / total),
     ]),

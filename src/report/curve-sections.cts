@@ -1,7 +1,7 @@
 import { smooth, smoothingWeight, type Point } from "./curve.cjs";
 import { lineChart, type Series } from "./line-chart.cjs";
 import { markup, type Html, type Part } from "./markup.cjs";
-import { showNumber } from "./numbers.cjs";
+import { showMetric, showNumber } from "./numbers.cjs";
 import type { RunRecord } from "./run-record.cjs";
 import { table } from "./table.cjs";
 
@@ -35,7 +35,7 @@ function withSmoothed(series: Pick<Series, "name" | "points">, color: number): S
   const smoothed = { name: `${series.name}, smoothed`, points: smooth(series.points, weight) };
   return [
     { ...series, color, faint: true },
-    { ...smoothed, color },
+    { ...smoothed, color, derived: true },
   ];
 }
 
@@ -65,7 +65,7 @@ function learningRates(run: RunRecord): [series: Series[], groups: Part] {
   if (run.steps.length === 0) return [[], null];
   const series = [...curves.values()].map(({ names, points }, color): Series => {
     const others = names.length > 1 ? ` and ${String(names.length - 1)} more` : "";
-    return { name: `${names[0] ?? ""}${others}`, points, color };
+    return { name: `${names[0] ?? ""}${others}`, points, color, dots: true };
   });
   const merged = [...curves.values()].filter(({ names }) => names.length > 1);
   const list = merged.map(({ names }) => markup`<li>${names.join("; ")}</li>`);
@@ -110,7 +110,7 @@ function metricTable({ evaluations, best }: RunRecord, names: readonly string[])
   });
   const rows = names.map((name) => [
     name,
-    ...shown.map((evaluation) => showNumber(evaluation?.metrics[name])),
+    ...shown.map((evaluation) => showMetric(evaluation?.metrics[name])),
   ]);
   return table("Evaluation metrics", [{ name: "metric" }, ...columns], rows);
 }

@@ -1,5 +1,5 @@
 import { confusionMatrix } from "./confusion-matrix.cjs";
-import { markup, type Part } from "./markup.cjs";
+import { cut, markup, type Part } from "./markup.cjs";
 import type { ClassMetrics } from "./metrics.cjs";
 import { showCount, showNumber, showShare } from "./numbers.cjs";
 import type { Section } from "./page.cjs";
@@ -11,6 +11,8 @@ import { worstExamples } from "./worst-examples.cjs";
 
 /** More charts of a model with many outputs would make the page large. */
 const MOST_OUTPUTS = 12;
+
+const NO_SCORES = { pearson: null, spearman: null };
 
 /** What there is to see of the evaluated rows, by problem type. */
 export function evaluationSections(evaluation: RunEvaluation): Section[] {
@@ -29,7 +31,7 @@ function outcomeSections(evaluation: RunEvaluation): Section[] {
           id: "classes",
           title: "Classes",
           content: [
-            confusionMatrix(evaluation.labels, metrics.confusion),
+            confusionMatrix(evaluation.labels, metrics.confusionMatrix),
             perClass(metrics.perClass),
           ],
         },
@@ -52,19 +54,19 @@ const reliability = (diagram: Part): Section => ({
 });
 
 function perClass(classes: readonly ClassMetrics[]): Part {
-  const withArea = classes.some(({ rocAuc }) => rocAuc !== undefined);
-  const names = ["precision", "recall", "F1", ...(withArea ? ["ROC-AUC"] : [])];
   return table(
     "Metrics of each label",
     [
       { name: "label" },
       { name: "rows", numeric: true },
-      ...names.map((name) => ({ name, numeric: true })),
+      { name: "precision", numeric: true },
+      { name: "recall", numeric: true },
+      { name: "F1", numeric: true },
     ],
-    classes.map(({ label, support, precision, recall, f1, rocAuc }) => [
-      label,
+    classes.map(({ label, support, precision, recall, f1 }) => [
+      cut(label, 80),
       showCount(support),
-      ...[precision, recall, f1, ...(withArea ? [rocAuc] : [])].map(showShare),
+      ...[precision, recall, f1].map(showShare),
     ]),
   );
 }
@@ -73,7 +75,7 @@ function scatters(evaluation: RunEvaluation): Part {
   const { labels, metrics } = evaluation;
   if (metrics.problemType !== "regression") return null;
   const charts = labels.slice(0, MOST_OUTPUTS).map((label, output) => {
-    const { pearson, spearman } = metrics.perLabel[output] ?? { pearson: NaN, spearman: NaN };
+    const { pearson, spearman } = metrics.perLabel[output] ?? NO_SCORES;
     const note = `Pearson ${showNumber(pearson)}, Spearman ${showNumber(spearman)}.`;
     const title = labels.length === 1 ? "Target and prediction" : label;
     return scatterChart(title, pairs(evaluation, output), note);

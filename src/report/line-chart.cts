@@ -1,5 +1,5 @@
 import { thin, type Point } from "./curve.cjs";
-import { markup, type Html, type Part } from "./markup.cjs";
+import { cut, markup, type Html, type Part } from "./markup.cjs";
 import { showCount, showNumber } from "./numbers.cjs";
 import { coordinate, plot, type LegendEntry, type Place } from "./plot.cjs";
 import { fittingScale, stepScale } from "./scale.cjs";
@@ -11,6 +11,8 @@ export interface Series {
   /** Which of the curves' colours and dashes; `faint` is the paler one of what is also shown smoothed. */
   readonly color: number;
   readonly faint?: boolean;
+  /** Computed from another one, whose gaps it has. */
+  readonly derived?: boolean;
   /** Whether each point has a dot of its own: where there are few. */
   readonly dots?: boolean;
 }
@@ -82,7 +84,9 @@ function describe(series: Series): string {
 
 function gapNote(series: readonly Series[]): Part {
   const gaps = series
-    .filter(({ faint, points }) => faint !== true && points.some(([, y]) => !Number.isFinite(y)))
+    .filter(
+      ({ derived, points }) => derived !== true && points.some(([, y]) => !Number.isFinite(y)),
+    )
     .map((one) => {
       const missing = one.points.length - finitePoints(one).length;
       return `${one.name}: ${showCount(missing)} of ${showCount(one.points.length)} values are not finite.`;
@@ -128,7 +132,7 @@ function tips(series: readonly Series[], place: Place): Part {
 function tip(series: readonly Series[], [from, to]: readonly [number, number]): string {
   const values = series.flatMap(({ name, points }) => {
     const last = points.findLast(([step]) => step >= from && step <= to);
-    return last === undefined ? [] : [`${name}: ${showNumber(last[1])}`];
+    return last === undefined ? [] : [`${cut(name, 80)}: ${showNumber(last[1])}`];
   });
   const steps = from === to ? showCount(from) : `${showCount(from)} to ${showCount(to)}`;
   return [`step ${steps}`, ...values].join("\n");

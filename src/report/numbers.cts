@@ -1,7 +1,13 @@
 /** Numbers as a report shows them: about four digits, whatever their size. */
 
+/** Without zeros at the end of its decimals. */
 function trimmed(digits: string): string {
-  return digits.includes(".") ? digits.replace(/\.?0+(?=e|$)/, "") : digits;
+  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}
+
+function exponential(value: number, decimals: number): string {
+  const [digits = "", exponent = ""] = value.toExponential(decimals).split("e");
+  return `${trimmed(digits)}e${exponent.replace("+", "")}`;
 }
 
 /** Four significant digits; whole numbers in full up to a million. */
@@ -10,13 +16,21 @@ export function showNumber(value: number | null | undefined): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "-∞";
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e7) return showCount(value);
-  if (size >= 1e6 || size < 1e-4) return trimmed(value.toExponential(3));
+  if (size >= 1e6 || size < 1e-4) return exponential(value, 3);
   return size >= 1e4 ? showCount(Math.round(value)) : trimmed(value.toPrecision(4));
 }
 
 /** With commas at thousands. */
 export function showCount(value: number): string {
   return value.toLocaleString("en-US");
+}
+
+/** The same with four decimals where that is about as many digits, so that a column of metrics lines up. */
+export function showMetric(value: number | null | undefined): string {
+  const size = Math.abs(value ?? NaN);
+  return typeof value === "number" && size >= 0.001 && size < 10
+    ? value.toFixed(4)
+    : showNumber(value);
 }
 
 /** Three decimals, which line up in a column. */
@@ -39,10 +53,10 @@ export function showDuration(seconds: number): string {
   return minutes > 0 ? `${String(minutes)} min ${String(whole % 60)} s` : `${String(whole)} s`;
 }
 
-/** A tick's value, with as many decimals as ticks `step` apart need. */
-export function showTick(value: number, step: number): string {
-  const size = Math.max(Math.abs(value), step);
-  if (size >= 1e7 || step < 1e-5) return value === 0 ? "0" : trimmed(value.toExponential(3));
-  if (size >= 1e4) return `${trimmed((value / 1000).toFixed(3))}k`;
+/** A tick's value, with as many decimals as ticks `step` apart need; `largest` is the axis' largest size. */
+export function showTick(value: number, step: number, largest: number): string {
+  if (value === 0 && (largest >= 1e4 || step < 1e-5)) return "0";
+  if (largest >= 1e7 || step < 1e-5) return exponential(value, 2);
+  if (largest >= 1e4) return `${trimmed((value / 1000).toFixed(3))}k`;
   return value.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
 }

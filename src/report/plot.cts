@@ -1,9 +1,9 @@
-import { markup, type Html, type Part } from "./markup.cjs";
+import { cut, markup, type Html, type Part } from "./markup.cjs";
 import type { Scale } from "./scale.cjs";
 
 /** In units of the drawing, which the page stretches to the room there is. */
 const WIDTH = 440;
-const MARGIN = { left: 58, right: 14, top: 26, bottom: 46 };
+const MARGIN = { left: 64, right: 14, top: 26, bottom: 46 };
 
 /** The coordinates of a value on each axis, as text with one decimal. */
 export interface Place {
@@ -46,8 +46,8 @@ export function plot(options: PlotOptions): Html {
   const { title, description, note, legend = [], height = 270 } = options;
   const box = `0 0 ${String(WIDTH)} ${String(height)}`;
   return markup`<figure class="chart">
-<figcaption><h3>${title}</h3>${note !== undefined && markup`<p>${note}</p>`}</figcaption>
-<svg role="img" aria-label="${`${title}. ${description}`}" viewBox="${box}">${drawing(options, height)}</svg>
+<figcaption><h3>${cut(title, 80)}</h3>${note !== undefined && markup`<p>${note}</p>`}</figcaption>
+<svg role="img" aria-label="${`${cut(title, 80)}. ${description}`}" viewBox="${box}">${drawing(options, height)}</svg>
 ${legend.length > 0 && markup`<ul class="legend">${legend.map(legendItem)}</ul>`}
 </figure>
 `;
@@ -75,7 +75,7 @@ function drawing({ x, y, xLabel, yLabel, draw }: PlotOptions, height: number): H
   );
   return markup`${columns}${rows}
 <path class="axis" d="M${left} ${top}V${bottom}H${right}"/>
-<text class="label" x="4" y="13">${yLabel}</text>
+<text class="label" x="4" y="13">${cut(yLabel, 50)}</text>
 <text class="label" x="${right}" y="${height - 6}" text-anchor="end">${xLabel}</text>
 ${draw(place)}`;
 }
@@ -86,5 +86,5 @@ function legendItem({ name, style, shape }: LegendEntry): Html {
     box: markup`<rect class="${style}" x="4" y="1" width="16" height="12"/>`,
     dot: markup`<path class="${style}" d="M12 7h0"/>`,
   };
-  return markup`<li><svg class="swatch" viewBox="0 0 24 14" aria-hidden="true">${shapes[shape]}</svg>${name}</li>`;
+  return markup`<li><svg class="swatch" viewBox="0 0 24 14" aria-hidden="true">${shapes[shape]}</svg>${cut(name, 80)}</li>`;
 }

@@ -3,7 +3,7 @@ import type { ProblemType } from "../labels.cjs";
 import { readPath } from "../paths.cjs";
 import { metricCurves, trainingCurves } from "./curve-sections.cjs";
 import { evaluationSections } from "./evaluation-sections.cjs";
-import { markup, type Html, type Part } from "./markup.cjs";
+import { cut, markup, type Html, type Part } from "./markup.cjs";
 import { showCount, showDuration, showNumber } from "./numbers.cjs";
 import { page, type Section } from "./page.cjs";
 import type { RunRecord } from "./run-record.cjs";
@@ -13,7 +13,7 @@ import { replaceFile } from "./write-file.cjs";
 const ENDINGS: Record<RunRecord["stopped"], string> = {
   completed: "completed",
   "early stopping": "stopped early",
-  aborted: "aborted",
+  aborted: "was aborted",
   "max steps": "reached its last step",
 };
 
@@ -64,7 +64,7 @@ function reportPage(run: RunRecord): string {
     { id: "configuration", title: "Configuration", content: configuration(run) },
   ];
   const foot = markup`Written by bertcnn. This page is one file: it loads nothing and runs nothing.`;
-  return page(run.name, headline(run), sections, foot);
+  return page(cut(run.name, 160), headline(run), sections, foot);
 }
 
 function headline(run: RunRecord): Part {
@@ -75,7 +75,7 @@ function headline(run: RunRecord): Part {
   const last = run.steps.at(-1);
   const seconds = Math.max(last?.seconds ?? 0, run.evaluations.at(-1)?.seconds ?? 0);
   const loss = run.evaluations.at(-1)?.metrics["loss"];
-  return markup`<h1><bdi>${run.name}</bdi></h1>
+  return markup`<h1><bdi>${cut(run.name, 160)}</bdi></h1>
 <p class="quiet">${kind ?? "Training run"}. The run ${ENDINGS[run.stopped]}.</p>
 <dl class="tiles">
 ${best ? tile(`best ${best.metric}`, showNumber(best.value), `at step ${showCount(best.step)}`) : tile("last evaluation loss", showNumber(loss))}
@@ -86,7 +86,7 @@ ${tile("last training loss", showNumber(last?.loss))}
 }
 
 function tile(name: string, value: string, more: string | null = null): Html {
-  return markup`<div><dt>${name}</dt><dd>${value}${more !== null && markup`<small>${more}</small>`}</dd></div>
+  return markup`<div><dt>${cut(name, 60)}</dt><dd>${value}${more !== null && markup`<small>${more}</small>`}</dd></div>
 `;
 }
 
@@ -109,7 +109,7 @@ function settings(caption: string, values: Readonly<Record<string, unknown>>): P
   return table(
     caption,
     [{ name: "name" }, { name: "value" }],
-    rows.map(([name, value]) => [name, setting(value)]),
+    rows.map(([name, value]) => [name, cut(setting(value), 1000)]),
   );
 }
 

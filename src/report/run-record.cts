@@ -41,6 +41,10 @@ export interface RunEvaluation {
   readonly logits: Float32Array;
   /** Class indices `[rows]` for single-label classification, else `[rows, labels]`. */
   readonly targets: Int32Array | Float32Array;
+  /** Divides the logits before softmax or sigmoid. Default 1. */
+  readonly temperature?: number | undefined;
+  /** For several labels: the probability from which on each is given. Default 0.5. */
+  readonly thresholds?: readonly number[] | undefined;
   /** Computed from them. */
   readonly metrics: Metrics;
 }

@@ -41,11 +41,12 @@ function roundStep(least: number): number {
 export function linearScale(low: number, high: number, count = 5): Scale {
   const step = roundStep((high - low) / count);
   const ticks: Tick[] = [];
+  const largest = Math.max(Math.abs(low), Math.abs(high));
   const first = Math.ceil(low / step - 1e-9);
   for (let i = 0; i <= 2 * count; i++) {
     const value = (first + i) * step;
     if (value > high + 1e-9 * step) break;
-    ticks.push({ value, label: showTick(value === 0 ? 0 : value, step) });
+    ticks.push({ value, label: showTick(value, step, largest) });
   }
   return { position: (value) => (value - low) / (high - low), ticks };
 }

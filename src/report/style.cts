@@ -54,8 +54,8 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1.5rem}
 figcaption{margin-bottom:.5rem}
 figcaption p{margin:.25rem 0 0;font-size:.875rem}
 .chart>svg{display:block;width:100%;height:auto}
-.chart text{font-size:14px;fill:var(--quiet);font-variant-numeric:tabular-nums}
-@media (min-width:36rem){.chart text{font-size:11.5px}}
+.chart text{font-size:13px;fill:var(--quiet);font-variant-numeric:tabular-nums}
+@media (min-width:36rem){.charts:not(.small) text{font-size:11.5px}}
 .grid,.axis,.mark,.ideal,.curve,.points{fill:none;stroke-linejoin:round;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .grid{stroke:var(--line);stroke-width:1;opacity:.6}
 .axis{stroke:var(--quiet);stroke-width:1}
@@ -64,7 +64,7 @@ figcaption p{margin:.25rem 0 0;font-size:.875rem}
 .curve{stroke-width:2}
 .curve.faint{stroke-width:1;opacity:.4}
 .curve.dots{stroke-width:7;stroke-dasharray:none}
-.points{stroke:var(--k0);stroke-width:5;opacity:.45}
+.points{stroke:var(--k0);stroke-width:5;opacity:.6}
 .bar{fill:var(--k0);opacity:.3;stroke:var(--k0)}
 .tip{fill:transparent;stroke:none}
 .tip:hover{fill:var(--quiet);fill-opacity:.12}
@@ -72,21 +72,25 @@ ${curves()}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:.5rem;font-size:.875rem}
 .legend li{display:flex;align-items:center;gap:.5rem}
 .swatch{flex:none;width:24px;height:14px}
+.swatch .faint{stroke-width:2}
 .scroll{overflow-x:auto;margin:0 0 1.5rem;max-width:100%}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9375rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding-bottom:.5rem;font-size:.875rem}
 th,td{padding:.375rem .75rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:normal}
 th:first-child,td:first-child{padding-left:0}
+th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:600;color:var(--quiet);border-bottom-width:2px;white-space:nowrap}
-tbody th{font-weight:500;max-width:20rem;overflow-wrap:anywhere}
+tbody th{font-weight:500;max-width:min(20rem,36vw);overflow-wrap:break-word}
 td.text{min-width:8rem;overflow-wrap:anywhere}
+@media (max-width:30rem){th,td{padding:.375rem .3rem}table{font-size:.875rem}}
 .number{text-align:right;white-space:nowrap}
 .matrix{font-size:.875rem}
+.matrix caption{min-width:min(26rem,80vw)}
 .matrix th,.matrix td{border:1px solid var(--line);padding:.375rem .5rem;vertical-align:middle}
 .matrix thead td{border:0}
 .matrix thead th{text-align:center;vertical-align:bottom}
-.matrix tbody th{position:sticky;left:0;background:var(--ground);padding-left:.5rem;max-width:11rem;min-width:4rem}
+.matrix tbody th{position:sticky;left:0;background:var(--ground);padding-left:.5rem;max-width:min(11rem,30vw)}
 .matrix tbody td{text-align:center;white-space:nowrap;min-width:3.75rem}
 .matrix b,.matrix small{display:block;line-height:1.3}
 .matrix b{font-weight:500}
@@ -101,6 +105,7 @@ ${shades()}
 .examples .text{margin:0 0 .5rem;white-space:pre-line}
 .examples dl{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0;font-size:.9375rem}
 .examples dl div{display:flex;gap:.5rem}
+.examples dt{flex:none}
 dd{margin:0}
 details{margin-top:1.5rem}
 summary{cursor:pointer;font-weight:600}
@@ -109,6 +114,6 @@ pre{margin:0;padding:1rem;background:var(--raised);border-radius:.5rem;font-size
 footer{margin-top:4rem;font-size:.875rem}
 @media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}section{margin-top:1.5rem}
 .scroll{overflow:visible}.matrix tbody th{position:static}
-.chart text{font-size:11.5px}.charts,.charts.small{grid-template-columns:repeat(2,1fr);gap:1.5rem}
+.charts:not(.small) text{font-size:11.5px}.charts,.charts.small{grid-template-columns:repeat(2,1fr);gap:1.5rem}
 h2,h3{break-after:avoid}tr{break-inside:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;

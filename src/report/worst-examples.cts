@@ -1,6 +1,6 @@
 import { cut, markup, type Html, type Part } from "./markup.cjs";
 import { showNumber, showShare } from "./numbers.cjs";
-import { highestLosses, rowLosses, rowScores } from "./row-losses.cjs";
+import { highestLosses, rowLosses, rowScores, rowTargets } from "./row-losses.cjs";
 import type { RunEvaluation } from "./run-record.cjs";
 
 const MOST_EXAMPLES = 20;
@@ -36,14 +36,14 @@ const outcomes: Record<RunEvaluation["problemType"], Outcome> = {
   },
   multi_label_classification: (evaluation, row) => {
     const scores = rowScores(evaluation, row);
-    const width = scores.length;
-    const targets = evaluation.targets.subarray(row * width, (row + 1) * width);
-    return [several(evaluation, targets, scores), several(evaluation, scores, scores)];
+    const targets = rowTargets(evaluation, row);
+    const given = Array.from(scores, (score, i) => score >= (evaluation.thresholds?.[i] ?? 0.5));
+    const wanted = Array.from(targets, (target) => target >= 0.5);
+    return [several(evaluation, wanted, scores), several(evaluation, given, scores)];
   },
   regression: (evaluation, row) => {
     const scores = rowScores(evaluation, row);
-    const width = scores.length;
-    const targets = evaluation.targets.subarray(row * width, (row + 1) * width);
+    const targets = rowTargets(evaluation, row);
     return [numbers(evaluation, targets), numbers(evaluation, scores)];
   },
 };
@@ -56,13 +56,13 @@ function named({ labels }: RunEvaluation, label: number, scores: ArrayLike<numbe
 const separated = (parts: readonly Part[], separator: string): Part =>
   parts.map((part, i) => (i === 0 ? part : [separator, part]));
 
-/** The labels whose value is at least one half, each with its probability. */
+/** The chosen labels, each with its probability. */
 function several(
   evaluation: RunEvaluation,
-  values: ArrayLike<number>,
+  chosen: readonly boolean[],
   scores: ArrayLike<number>,
 ): Part {
-  const labels = Array.from(values).flatMap((value, label) => (value >= 0.5 ? [label] : []));
+  const labels = chosen.flatMap((is, label) => (is ? [label] : []));
   if (labels.length === 0) return "none";
   const shown = labels.slice(0, MOST_LABELS).map((label) => named(evaluation, label, scores));
   const more = labels.length - shown.length;
