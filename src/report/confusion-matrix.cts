@@ -38,7 +38,7 @@ function matrix(labels: readonly string[], counts: ConfusionCounts): Html {
   const narrow = labels.length >= NARROW && " narrow";
   return scrolling(
     caption,
-    markup`<table class="matrix${narrow}"><caption>${caption}; the share is of the row.</caption>
+    markup`<table class="matrix${narrow}"><caption><span>${caption}; the share is of the row.</span></caption>
 <thead><tr><td></td>${head}</tr></thead><tbody>${rows}</tbody></table>`,
   );
 }

@@ -87,6 +87,7 @@ td.text{min-width:8rem;overflow-wrap:anywhere}
 .number{text-align:right;white-space:nowrap}
 .matrix{font-size:.875rem}
 .matrix caption{min-width:min(26rem,80vw)}
+.matrix caption span{display:inline-block;position:sticky;left:0;max-width:84vw}
 .matrix th,.matrix td{border:1px solid var(--line);padding:.375rem .5rem;vertical-align:middle}
 .matrix thead td{border:0}
 .matrix thead th{text-align:center;vertical-align:bottom}
@@ -115,5 +116,5 @@ footer{margin-top:4rem;font-size:.875rem}
 @media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}section{margin-top:1.5rem}
 .scroll{overflow:visible}.matrix tbody th{position:static}
 .charts:not(.small) text{font-size:11.5px}.charts,.charts.small{grid-template-columns:repeat(2,1fr);gap:1.5rem}
-h2,h3{break-after:avoid}tr{break-inside:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+.narrow{font-size:6.5pt}.narrow tbody td{min-width:0;padding:1pt}.narrow small{font-size:.9em}h2,h3{break-after:avoid}tr{break-inside:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;
