@@ -37,6 +37,14 @@ export type {
   StepOptions,
   Variant,
 } from "./options.cjs";
+export { readMetricsLog, type LoggedRecords } from "./report/metrics-log.cjs";
+export { writeReport } from "./report/report.cjs";
+export type {
+  EvaluationRecord,
+  RunEvaluation,
+  RunRecord,
+  StepRecord,
+} from "./report/run-record.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
 export type { EngineStats, StatsOptions } from "./stats.cjs";
