@@ -43,7 +43,7 @@ describe("rows in memory", () => {
 
   it.each([null, 5, "text", {}, undefined])("are no %p", async (source) => {
     await expectError(
-      () => Dataset.from(source as unknown as DataSource),
+      () => Dataset.from(source as DataSource),
       "ERR_INVALID_ARGUMENT",
       "for source",
     );
