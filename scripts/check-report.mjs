@@ -34,11 +34,13 @@ const QUIET = [
 const { values: options } = parseArgs({ options: { shots: { type: "string" } } });
 
 await compileTypescript();
-const { writeReport } = createRequire(import.meta.url)(path.join(root, "dist", "index.cjs"));
+const require = createRequire(import.meta.url);
+const { writeReport } = require(path.join(root, "dist", "index.cjs"));
+const { computeMetrics } = require(path.join(root, "dist", "metrics", "metrics.cjs"));
 await inTemporaryFolder(async (folder) => {
   const browser = await launch(folder);
   try {
-    for (const [name, run] of Object.entries(reportRuns())) {
+    for (const [name, run] of Object.entries(reportRuns(computeMetrics))) {
       const file = path.join(folder, `${name}.html`);
       await writeReport(file, run);
       await shows(`the report "${name}" is whole, still, and fits a phone`, () =>

@@ -1,7 +1,5 @@
 /** Training runs that never were, for pages to look at: of each problem type, and some that are hard to show. */
 
-import { metricsOf } from "./report-metrics.mjs";
-
 /** Any of them that is obeyed is seen: scripts and handlers set `window.planted`, the others load something. */
 export const HOSTILE = [
   `</script><script>window.planted = 1</script>`,
@@ -115,7 +113,7 @@ function run(name, seed, evaluation, metricNames, { stepCount = 900, evaluationC
       file: "reviews.csv",
     },
     stopped: "early stopping",
-    evaluation: evaluation && { ...evaluation, metrics: metricsOf(evaluation) },
+    evaluation,
   };
 }
 
@@ -166,8 +164,22 @@ const CATEGORIES =
 
 const CLASSIFICATION = ["f1_macro", "accuracy", "f1_weighted", "matthews", "roc_auc"];
 
-/** @returns {Record<string, object>} */
-export function reportRuns() {
+/**
+ * @param {typeof import("../../src/metrics/metrics.cjs").computeMetrics} computeMetrics
+ * @returns {Record<string, object>} by what is worth looking at
+ */
+export function reportRuns(computeMetrics) {
+  const runs = Object.entries(plainRuns()).map(([name, record]) => {
+    if (!record.evaluation) return [name, record];
+    const { problemType, labels, logits, targets } = record.evaluation;
+    const metrics = computeMetrics({ problemType, labels, logits, targets });
+    return [name, { ...record, evaluation: { ...record.evaluation, metrics } }];
+  });
+  const { extreme, ...others } = Object.fromEntries(runs);
+  return { ...others, extreme: spoiled(extreme) };
+}
+
+function plainRuns() {
   const spam = singleLabel(["ham", "spam"], 800, 1);
   return {
     "single-label": run("Spam or ham", 11, spam, CLASSIFICATION),
@@ -210,7 +222,7 @@ export function reportRuns() {
       "mse",
     ]),
     "one-step": run("One step", 18, null, [], { stepCount: 1, evaluationCount: 0 }),
-    extreme: extreme(),
+    extreme: run("Everything goes wrong", 20, regression(["score"], 50, 8), ["pearson", "mse"]),
     empty: {
       ...run("Nothing happened", 19, null, [], { stepCount: 0, evaluationCount: 0 }),
       groups: [],
@@ -222,12 +234,11 @@ export function reportRuns() {
 }
 
 /** What goes wrong in training: NaN, infinity, numbers without measure, null where JSON had none. */
-function extreme() {
-  const base = run("Everything goes wrong", 20, regression(["score"], 50, 8), ["pearson", "mse"]);
-  const spoiled = [NaN, Infinity, 1e38, 1e-30, -1e300, null];
+function spoiled(base) {
+  const values = [NaN, Infinity, 1e38, 1e-30, -1e300, null];
   const stepRecords = base.steps.map((step, i) => ({
     ...step,
-    loss: i % 7 < 6 && i > 400 ? spoiled[i % 7] : 1e12 * step.loss,
+    loss: i % 7 < 6 && i > 400 ? values[i % 7] : 1e12 * step.loss,
     gradNorm: i > 300 ? NaN : 10 ** (i / 10 - 10),
   }));
   const records = base.evaluations.map((record, i) => ({

@@ -34,7 +34,7 @@ export function readSplitOptions(value: unknown) {
 
 function testRows(size: number, rows: number): number {
   // 0.07 * 100 is 7.000000000000001: no eighth row for a rounding error.
-  const test = size < 1 ? Math.ceil(size * rows - 1e-9) : size;
+  const test = size < 1 ? Math.max(1, Math.ceil(size * rows - 1e-9)) : size;
   if (test < rows) return test;
   throw new BertCnnError(
     "ERR_INVALID_ARGUMENT",

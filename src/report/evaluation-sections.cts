@@ -1,6 +1,6 @@
+import type { ClassMetrics } from "../metrics/class-metrics.cjs";
 import { confusionMatrix } from "./confusion-matrix.cjs";
 import { cut, markup, type Part } from "./markup.cjs";
-import type { ClassMetrics } from "./metrics.cjs";
 import { showCount, showNumber, showShare } from "./numbers.cjs";
 import type { Section } from "./page.cjs";
 import { reliabilityDiagram } from "./reliability-diagram.cjs";

@@ -1,26 +1,8 @@
+import type { Reliability, ReliabilityBin } from "../metrics/reliability.cjs";
 import { markup, type Html } from "./markup.cjs";
 import { showCount, showNumber, showShare } from "./numbers.cjs";
 import { coordinate, plot, type Place } from "./plot.cjs";
 import { linearScale } from "./scale.cjs";
-
-/** The predictions whose probability lies between two bounds. */
-export interface ReliabilityBin {
-  /** Least probability. */
-  readonly lower: number;
-  /** Largest probability. */
-  readonly upper: number;
-  readonly count: number;
-  /** Mean probability; of no meaning where `count` is 0. */
-  readonly confidence: number;
-  /** Share that was right; of no meaning where `count` is 0. */
-  readonly accuracy: number;
-}
-
-export interface Reliability {
-  readonly bins: readonly ReliabilityBin[];
-  /** Expected calibration error: the bins' mean gap between confidence and accuracy, weighted by count. */
-  readonly ece: number;
-}
 
 /**
  * How often predictions are right, by how sure the model is; Guo et al., On Calibration of Modern Neural Networks, 2017.

@@ -1,3 +1,5 @@
+import { binaryCrossEntropy, logSumExp } from "../metrics/losses.cjs";
+import { sigmoid, softmax } from "../probabilities.cjs";
 import type { RunEvaluation } from "./run-record.cjs";
 
 type Rows = Pick<RunEvaluation, "problemType" | "labels" | "logits" | "targets" | "temperature">;
@@ -13,26 +15,6 @@ export function rowTargets({ labels, targets }: Rows, row: number): ArrayLike<nu
   return targets.subarray(row * labels.length, (row + 1) * labels.length);
 }
 
-const largest = (values: Float64Array): number =>
-  values.reduce((most, value) => Math.max(most, value), -Infinity);
-
-/** Of class indices: -log softmax(logits)[target], with the largest logit taken off so that nothing overflows. */
-function crossEntropy(logits: Float64Array, target: number): number {
-  const most = largest(logits);
-  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
-  return Math.log(total) + most - (logits[target] ?? NaN);
-}
-
-/** The labels' mean of -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)), in the form that does not overflow. */
-function binaryCrossEntropy(logits: Float64Array, targets: ArrayLike<number>): number {
-  const sum = logits.reduce(
-    (total, z, i) =>
-      total + Math.max(z, 0) - z * (targets[i] ?? NaN) + Math.log1p(Math.exp(-Math.abs(z))),
-    0,
-  );
-  return sum / logits.length;
-}
-
 function squaredError(logits: Float64Array, targets: ArrayLike<number>): number {
   return logits.reduce((sum, z, i) => sum + (z - (targets[i] ?? NaN)) ** 2, 0) / logits.length;
 }
@@ -43,7 +25,7 @@ export function rowLosses(rows: Rows): Float64Array {
     const logits = rowLogits(rows, row);
     switch (rows.problemType) {
       case "single_label_classification":
-        return crossEntropy(logits, rows.targets[row] ?? NaN);
+        return logSumExp(logits) - (logits[rows.targets[row] ?? NaN] ?? NaN);
       case "multi_label_classification":
         return binaryCrossEntropy(logits, rowTargets(rows, row));
       case "regression":
@@ -56,14 +38,10 @@ export function rowLosses(rows: Rows): Float64Array {
 export function rowScores(rows: Rows, row: number): Float64Array {
   const logits = rowLogits(rows, row);
   switch (rows.problemType) {
-    case "single_label_classification": {
-      const most = largest(logits);
-      const powers = logits.map((logit) => Math.exp(logit - most));
-      const total = powers.reduce((sum, power) => sum + power, 0);
-      return powers.map((power) => power / total);
-    }
+    case "single_label_classification":
+      return Float64Array.from(softmax(logits));
     case "multi_label_classification":
-      return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+      return logits.map(sigmoid);
     case "regression":
       return logits;
   }

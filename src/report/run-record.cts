@@ -1,5 +1,5 @@
 import type { ProblemType } from "../labels.cjs";
-import type { Metrics } from "./metrics.cjs";
+import type { Metrics } from "../metrics/metrics.cjs";
 
 /** What one optimizer step gave. */
 export interface StepRecord {
