@@ -6,7 +6,11 @@ import {
   type Limits,
 } from "./calls.cjs";
 import { nonEmptyString, shaped } from "./check.cjs";
+import type { Dataset } from "./data/dataset.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import { evaluate, type EvaluateOptions, type Evaluation } from "./fit/evaluate.cjs";
+import { fit, type FitResult } from "./fit/fit.cjs";
+import type { FitOptions } from "./fit/options.cjs";
 import { readSource } from "./hub.cjs";
 import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
 import type { ProblemType } from "./labels.cjs";
@@ -421,6 +425,46 @@ export class BertCnn {
       learningRates: new Float64Array(result.learningRates),
       gradNorm: result.gradNorm,
     };
+  }
+
+  /**
+   * Trains on data: epochs of steps, evaluations, checkpoints that a killed run goes on from, and in the end the best
+   * weights. `docs/fit.md` is its guide. Predictions go on meanwhile; other training of the model must not.
+   *
+   * @example
+   * ```ts
+   * const { train, test } = await Dataset.fromFile("reviews.csv").split({ testSize: 0.1, stratify: true });
+   * const { best, evaluation } = await model.fit(train, {
+   *   evalDataset: test,
+   *   epochs: 3,
+   *   schedule: "linear",
+   *   warmupRatio: 0.1,
+   *   metricForBestModel: "macroF1",
+   *   outputDir: "./my-classifier",
+   * });
+   * ```
+   *
+   * @param data - what to train on
+   * @param options - how long, how, and what is written
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_INVALID_DATA`, `ERR_INVALID_LABELS`, `ERR_INVALID_INPUT`,
+   * `ERR_FILE_NOT_FOUND`, `ERR_IO`, `ERR_CHECKPOINT_FORMAT`, `ERR_CHECKPOINT_MISMATCH` (what a run is resumed with is not
+   * what it began with), and what {@link BertCnn.trainStep} throws; a step that is `ERR_NON_FINITE` is left out and
+   * counted, unless ten in a row are. Or the signal's reason
+   */
+  async fit(data: Dataset, options?: FitOptions): Promise<FitResult> {
+    return fit(this, data, options);
+  }
+
+  /**
+   * How well the model does on data: loss and metrics, with the logits that they are from.
+   *
+   * @param data - texts and what is right for them
+   * @param options - what may end the call early, and whether progress is shown
+   * @throws {@link BertCnnError} what reading the data and {@link BertCnn.predict} throw, `ERR_INVALID_LABELS`, and
+   * `ERR_INVALID_INPUT` where there is no row; or the signal's reason
+   */
+  async evaluate(data: Dataset, options?: EvaluateOptions): Promise<Evaluation> {
+    return evaluate(this, data, options);
   }
 
   /**

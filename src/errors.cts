@@ -13,6 +13,7 @@ export type BertCnnErrorCode =
   | "ERR_TOKENIZER_FORMAT"
   | "ERR_INVALID_INPUT"
   | "ERR_INVALID_LABELS"
+  | "ERR_INVALID_DATA"
   | "ERR_SEQUENCE_TOO_SHORT"
   | "ERR_NON_FINITE"
   | "ERR_DEVICE_UNAVAILABLE"
@@ -42,6 +43,7 @@ const MEANINGS: Record<BertCnnErrorCode, string> = {
   ERR_TOKENIZER_FORMAT: "the tokenizer's files are missing, damaged or not WordPiece",
   ERR_INVALID_INPUT: "texts or tokens cannot be computed as given",
   ERR_INVALID_LABELS: "training labels do not fit the model",
+  ERR_INVALID_DATA: "a row of a data set cannot be used, or its file or source changed meanwhile",
   ERR_SEQUENCE_TOO_SHORT: 'a padded batch is shorter than the largest kernel (padding: "include")',
   ERR_NON_FINITE: "the loss or the gradients of a training step are NaN or infinite",
   ERR_DEVICE_UNAVAILABLE: "the device asked for is not there",

@@ -11,6 +11,16 @@ export {
   type StepResult,
   type TrainingPosition,
 } from "./bert-cnn.cjs";
+export type { BadRow, BadRows, OnBadRow } from "./data/bad-rows.cjs";
+export type { BatchOptions, CountTokens, ExampleBatch } from "./data/batches.cjs";
+export type { ColumnOptions, DatasetOptions, FileDatasetOptions } from "./data/dataset-options.cjs";
+export { Dataset, type DataRows, type DataSource } from "./data/dataset.cjs";
+export type { Example, Label } from "./data/example.cjs";
+export type { Column, LabelNames } from "./data/row-reader.cjs";
+export type { SplitOptions } from "./data/split.cjs";
+export type { EvaluateOptions, Evaluation } from "./fit/evaluate.cjs";
+export type { FitResult } from "./fit/fit.cjs";
+export type { EarlyStopping, FitCallbacks, FitOptions, Interval } from "./fit/options.cjs";
 export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";
 export type { ByLabel } from "./label-weights.cjs";
@@ -46,6 +56,14 @@ export type {
   StepOptions,
   Variant,
 } from "./options.cjs";
+export { readMetricsLog, type LoggedRecords } from "./report/metrics-log.cjs";
+export { writeReport } from "./report/report.cjs";
+export type {
+  EvaluationRecord,
+  RunEvaluation,
+  RunRecord,
+  StepRecord,
+} from "./report/run-record.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
 export type { EngineStats, StatsOptions } from "./stats.cjs";

@@ -210,7 +210,7 @@ const revision: Check<string> = (value, name) => {
 };
 
 /** What a function takes cannot be checked: its option's type says it. */
-const callback: Check<(argument: never) => void> = (value, name) => {
+export const callback: Check<(argument: never) => void> = (value, name) => {
   if (typeof value === "function") return value as (argument: never) => void;
   throw unexpected("function", name, value);
 };

@@ -85,7 +85,8 @@ export interface TrainingOptions {
 /** Read later: what is right depends on the model's labels. */
 const later = (value: unknown) => value;
 
-const trainingShape = {
+/** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
+export const trainingShape = {
   learningRate: numberUpTo(1e6),
   headLearningRate: numberUpTo(1e6),
   layerDecay: numberUpTo(1),

@@ -24,6 +24,7 @@
 #include "error.h"
 #include "json.h"
 #include "kernels/arithmetic.h"
+#include "kernels/linear_tuning.h"
 #include "kernels/packed_batch.h"
 #include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
@@ -616,6 +617,7 @@ TrainingPosition ModelCompute::load_training_state(const std::string& file) {
     }
 
     // From here on nothing is refused.
+    kernels::choose_linear_libraries(stored.linear_libraries());
     copy_weights(weights, model);
     state_->generator.set_state(stored.generator_state());
     state_->trainer = std::move(trainer);

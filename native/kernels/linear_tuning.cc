@@ -177,6 +177,17 @@ LinearLibrary recall_or_measure(Arithmetic arithmetic, int64_t in, int64_t out,
   return library;
 }
 
+/// What was chosen in this process, by precision and shape.
+struct Choices {
+  std::mutex mutex;
+  std::map<std::string, LinearLibrary> by_shape;
+};
+
+Choices& choices() {
+  static Choices all;
+  return all;
+}
+
 }  // namespace
 
 bool linear_library_is_demanded() {
@@ -186,8 +197,7 @@ bool linear_library_is_demanded() {
 LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t out) {
   if (arithmetic == Arithmetic::int8) return LinearLibrary::onednn;
   if (const auto library = demanded_library()) return *library;
-  static std::mutex mutex;
-  static std::map<std::string, LinearLibrary> known;
+  auto& [mutex, known] = choices();
   const std::string shape =
       std::string(arithmetic == Arithmetic::bfloat16 ? "bfloat16 " : "float32 ") +
       std::to_string(in) + " -> " + std::to_string(out);
@@ -195,6 +205,29 @@ LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t o
   const auto found = known.find(shape);
   if (found != known.end()) return found->second;
   return known[shape] = recall_or_measure(arithmetic, in, out, shape);
+}
+
+std::map<std::string, std::string> chosen_linear_libraries() {
+  auto& [mutex, known] = choices();
+  const std::scoped_lock lock(mutex);
+  std::map<std::string, std::string> names;
+  for (const auto& [shape, library] : known) names[shape] = name_of(library);
+  return names;
+}
+
+void choose_linear_libraries(const std::map<std::string, std::string>& libraries) {
+  std::map<std::string, LinearLibrary> chosen;
+  for (const auto& [shape, name] : libraries) {
+    const auto library = library_called(name);
+    if (!library) {
+      fail("ERR_INVALID_ARGUMENT", "Expected 'aten' or 'onednn' for ", shape, " but received '",
+           name, "'.");
+    }
+    chosen[shape] = *library;
+  }
+  auto& [mutex, known] = choices();
+  const std::scoped_lock lock(mutex);
+  for (const auto& [shape, library] : chosen) known[shape] = library;
 }
 
 }  // namespace bertcnn::kernels

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "kernels/arithmetic.h"
 
@@ -16,6 +18,13 @@ enum class LinearLibrary { aten, onednn };
 /// user's cache folder), where the next process finds it. BERTCNN_LINEAR=aten or =onednn decides
 /// without measuring. int8 has oneDNN only.
 LinearLibrary choose_linear_library(Arithmetic arithmetic, int64_t in, int64_t out);
+
+/// The libraries that were chosen in this process, "aten" or "onednn", by precision and shape such
+/// as "float32 768 -> 3072". They round differently: a run goes on bit for bit only with the same.
+std::map<std::string, std::string> chosen_linear_libraries();
+/// Chooses so from now on in this process, but where BERTCNN_LINEAR decides. ERR_INVALID_ARGUMENT:
+/// a name is unknown; then nothing has changed.
+void choose_linear_libraries(const std::map<std::string, std::string>& libraries);
 /// Whether BERTCNN_LINEAR decides: then for products of any number of rows.
 bool linear_library_is_demanded();
 

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "json.h"
+#include "kernels/linear_tuning.h"
 #include "model/device.h"
 #include "training/options_json.h"
 
@@ -75,6 +76,14 @@ struct Tensors {
   }
 };
 
+json::Object linear_libraries() {
+  json::Object libraries;
+  for (const auto& [shape, name] : kernels::chosen_linear_libraries()) {
+    libraries.emplace_back(shape, name);
+  }
+  return libraries;
+}
+
 std::string describe(const model::BertCnn& model, const Trainer& trainer,
                      const Surroundings& surroundings) {
   return json::write(json::Object{{"version", kVersion},
@@ -85,6 +94,7 @@ std::string describe(const model::BertCnn& model, const Trainer& trainer,
                                   {"device", surroundings.device},
                                   {"dtype", surroundings.dtype},
                                   {"maxLength", surroundings.max_length},
+                                  {"linear", linear_libraries()},
                                   {"generator", to_hexadecimal(trainer.generator().get_state())}},
                      0);
 }
@@ -133,6 +143,19 @@ int64_t count(const json::Value& description, const char* name, const std::strin
 
 std::string text(const json::Value& description, const char* name, const std::string& file) {
   return member(description, name, &json::Value::is_string, file).as_string();
+}
+
+std::map<std::string, std::string> read_linear_libraries(const json::Value& description,
+                                                         const std::string& file) {
+  std::map<std::string, std::string> libraries;
+  const json::Value& stored = member(description, "linear", &json::Value::is_object, file);
+  for (const auto& [shape, name] : stored.as_object()) {
+    if (!name.is_string() || (name.as_string() != "aten" && name.as_string() != "onednn")) {
+      refuse(file, "its 'linear' names no library for ", shape, ".");
+    }
+    libraries[shape] = name.as_string();
+  }
+  return libraries;
 }
 
 template <typename T>
@@ -238,6 +261,7 @@ TrainingState::TrainingState(const std::string& file, const model::BertCnn& mode
   if (position_.batches >= options_.gradient_accumulation_steps) {
     refuse(file, "its 'batches' is ", position_.batches, ".");
   }
+  linear_libraries_ = read_linear_libraries(description, file);
   generator_state_ = from_hexadecimal(text(description, "generator", file));
   check_generator_state(generator_state_, model.device(), file);
 }

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ struct Surroundings {
 /// state dict, `optimizer.exp_avg.fc.weight` and the like, and `gradient.fc.weight` where gradients
 /// are accumulated. Its metadata holds under `training` a JSON object: `version`, `step`, `batches`
 /// (since the last update), `options`, `config` (a config.json, with what is frozen), `device`,
-/// `dtype`, `maxLength`, and the dropout generator's state in hexadecimal digits. ERR_IO.
+/// `dtype`, `maxLength`, `linear` (the libraries that multiply, by shape), and the dropout
+/// generator's state in hexadecimal digits. ERR_IO.
 void save_training_state(const std::string& file, const model::BertCnn& model,
                          const Trainer& trainer, const Surroundings& surroundings);
 
@@ -43,6 +45,8 @@ class TrainingState {
 
   const TrainingOptions& options() const { return options_; }
   const model::Freeze& freeze() const { return freeze_; }
+  /// For choose_linear_libraries; all names are known.
+  const std::map<std::string, std::string>& linear_libraries() const { return linear_libraries_; }
 
   /// Of all weights, in the order of the model's parameters, on the CPU. ERR_CHECKPOINT_FORMAT: one
   /// is not there as the configuration says.
@@ -61,6 +65,7 @@ class TrainingState {
   checkpoint::Checkpoint checkpoint_;
   TrainingOptions options_;
   model::Freeze freeze_;
+  std::map<std::string, std::string> linear_libraries_;
   Trainer::Position position_;
   at::Tensor generator_state_;
 };

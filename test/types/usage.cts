@@ -3,12 +3,14 @@
 import {
   BertCnn,
   BertCnnError,
+  Dataset,
   Tensor,
   Tokenizer,
   type BertCnnConfig,
   type BertCnnErrorCode,
   type Classification,
   type EngineStats,
+  type Label,
   type LoadReport,
   type ParameterGroup,
   type Prediction,
@@ -139,6 +141,32 @@ export async function training(model: BertCnn, tokens: TokenBatch): Promise<void
   await model.setFreeze("head");
   // @ts-expect-error -- a misspelt option
   model.configureTraining({ learnRate: 1 });
+}
+
+export async function datasets(model: BertCnn, examples: readonly { text: string; label: 1 }[]) {
+  exactly<Dataset>()(Dataset.from(examples));
+  Dataset.from(() => examples, { shuffleBuffer: 5 });
+  Dataset.from(async () => Promise.resolve(new Set(examples)));
+  const data = Dataset.fromFile(["a.csv"] as const, {
+    labelColumn: ["a", "b"] as const,
+    labelNames: ["no", "yes"] as const,
+    header: undefined,
+  });
+  const { train } = await data.split({ testSize: 0.1, stratify: true });
+  for await (const { texts, labels, rows } of train.batches({ shuffle: true })) {
+    exactly<Label[]>()(labels);
+    exactly<number[]>()(rows);
+    await model.predict(texts);
+  }
+  for await (const { label } of train) exactly<Label>()(label);
+  exactly<ReadonlyMap<string, number>>()(await train.classCounts());
+
+  // @ts-expect-error -- a path is for fromFile
+  Dataset.from("a.csv");
+  // @ts-expect-error -- a misspelt option
+  Dataset.fromFile("a.csv", { separator: ";" });
+  // @ts-expect-error -- an option of files
+  Dataset.from(examples, { header: true });
 }
 
 export async function keeping(model: BertCnn): Promise<void> {

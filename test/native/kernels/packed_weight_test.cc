@@ -204,5 +204,15 @@ TEST(LinearLibraryTest, AnUnknownNameIsRefused) {
   unsetenv("BERTCNN_LINEAR");
 }
 
+TEST(LinearLibraryTest, IsThatOfTheRunThatGoesOn) {
+  const std::string shape = "float32 9 -> 8";
+  choose_linear_libraries({{shape, "aten"}});
+  EXPECT_EQ(choose_linear_library(Arithmetic::float32, 9, 8), LinearLibrary::aten);
+  choose_linear_libraries({{shape, "onednn"}});
+  EXPECT_EQ(choose_linear_library(Arithmetic::float32, 9, 8), LinearLibrary::onednn);
+  EXPECT_THROW(choose_linear_libraries({{shape, "aten"}, {"float32 9 -> 9", "blas"}}), Error);
+  EXPECT_EQ(chosen_linear_libraries().at(shape), "onednn");
+}
+
 }  // namespace
 }  // namespace bertcnn::kernels

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "error.h"
+#include "kernels/linear_tuning.h"
 #include "random_model.h"
 #include "training/targets.h"
 
@@ -149,6 +150,8 @@ TEST_F(TrainingStateFile, ThatIsDamagedIsRefused) {
   TrainingRun run({.num_filters = 2}, 7);
   run.configure({.gradient_accumulation_steps = 2});
   run.step(1);
+  kernels::choose_linear_libraries({{"float32 7 -> 5", "aten"}});
+  const std::string known_choice = R"(\"float32 7 -> 5\":\"aten\")";
   save_training_state(file_, run.model, *run.trainer, kHere);
   const std::string whole = bytes();
   const auto load = [&] {
@@ -172,6 +175,8 @@ TEST_F(TrainingStateFile, ThatIsDamagedIsRefused) {
       {R"(\"beta1\":0.9)", R"(\"beta1\":1.9)"},
       {R"(\"freeze\":\"encoder\")", R"(\"freeze\":\"encodes\")"},
       {R"(\"generator\":\")", R"(\"generator\":\"g)"},
+      {R"(\"linear\":{)", R"(\"linear\":[)"},
+      {known_choice, R"(\"float32 7 -> 5\":\"atem\")"},
       {"optimizer.exp_avg.fc.bias", "optimizer.exp_avg.fc.bios"},
       {"gradient.fc.bias", "gradient.fc.bios"},
       {"\"fc.bias\"", "\"fc.bios\""},
@@ -186,6 +191,16 @@ TEST_F(TrainingStateFile, ThatIsDamagedIsRefused) {
     EXPECT_TRUE(error.starts_with("ERR_CHECKPOINT_FORMAT")) << to << ": " << error;
     EXPECT_NE(error.find(file_), std::string::npos) << error;
   }
+}
+
+TEST_F(TrainingStateFile, KnowsTheLibrariesThatMultiplied) {
+  TrainingRun run({}, 7);
+  run.configure({});
+  kernels::choose_linear_libraries({{"float32 7 -> 5", "aten"}});
+  save_training_state(file_, run.model, *run.trainer, kHere);
+  const TrainingState state(file_, run.model, kHere);
+  EXPECT_EQ(state.linear_libraries(), kernels::chosen_linear_libraries());
+  EXPECT_EQ(state.linear_libraries().at("float32 7 -> 5"), "aten");
 }
 
 TEST_F(TrainingStateFile, StaysAsItWasWhereTheDiskIsFull) {
