@@ -166,6 +166,16 @@ model::Freeze convert(const Napi::Value& value, const std::string& name) {
 }
 
 template <>
+model::Calibration convert(const Napi::Value& value, const std::string& name) {
+  model::Calibration calibration;
+  if (value.IsNull()) return calibration;
+  const Fields fields(value, name);
+  fields.read("temperature", calibration.temperature);
+  fields.read("thresholds", calibration.thresholds);
+  return calibration;
+}
+
+template <>
 engine::Threads convert(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
   const auto workers = fields.get<int64_t>("workers");

@@ -11,6 +11,7 @@
 #include "engine/requests.h"
 #include "engine/threads.h"
 #include "javascript.h"
+#include "model/calibration_config.h"
 #include "model/freeze_config.h"
 
 namespace bertcnn::binding {
@@ -49,6 +50,9 @@ engine::Input convert(const Napi::Value& value, const std::string& name);
 /// A string, an integer or an array of strings.
 template <>
 model::Freeze convert(const Napi::Value& value, const std::string& name);
+/// `temperature` and `thresholds`, both optional; null is an empty one.
+template <>
+model::Calibration convert(const Napi::Value& value, const std::string& name);
 /// `workers` and `perWorker`, from 1 to 1024 threads together, and `adaptive`.
 template <>
 engine::Threads convert(const Napi::Value& value, const std::string& name);

@@ -94,6 +94,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
                    InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
+                   InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
                    InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
@@ -269,6 +270,18 @@ Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
       info.Env(),
       [freeze = std::move(freeze), config](engine::ModelCompute& compute) {
         compute.set_freeze(freeze);
+        *config = compute.info().config;
+      },
+      [config](Napi::Env env) { return Napi::String::New(env, *config); });
+}
+
+Napi::Value ModelObject::set_calibration(const Napi::CallbackInfo& info) {
+  auto calibration = convert<model::Calibration>(info[0], "calibration");
+  auto config = std::make_shared<std::string>();
+  return run(
+      info.Env(),
+      [calibration = std::move(calibration), config](engine::ModelCompute& compute) {
+        compute.set_calibration(calibration);
         *config = compute.info().config;
       },
       [config](Napi::Env env) { return Napi::String::New(env, *config); });

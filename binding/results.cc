@@ -18,6 +18,21 @@ Napi::TypedArrayOf<Element> to_typed_array(Napi::Env env, const std::vector<Elem
   return array;
 }
 
+Napi::Value to_array(Napi::Env env, const std::vector<double>& numbers) {
+  auto array = Napi::Array::New(env, numbers.size());
+  for (uint32_t i = 0; i < numbers.size(); ++i) array.Set(i, Napi::Number::New(env, numbers[i]));
+  return array;
+}
+
+Napi::Value to_js(Napi::Env env, const model::Calibration& calibration) {
+  auto object = Napi::Object::New(env);
+  if (calibration.temperature) object.Set("temperature", *calibration.temperature);
+  if (!calibration.thresholds.empty()) {
+    object.Set("thresholds", to_array(env, calibration.thresholds));
+  }
+  return object;
+}
+
 Napi::Value to_array(Napi::Env env, const std::vector<std::string>& strings) {
   auto array = Napi::Array::New(env, strings.size());
   for (uint32_t i = 0; i < strings.size(); ++i) array.Set(i, strings[i]);
@@ -77,6 +92,7 @@ Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_
     object.Set("probabilities", env.Null());
   }
   object.Set("truncated", to_typed_array(env, prediction.truncated));
+  if (prediction.calibration) object.Set("calibration", to_js(env, *prediction.calibration));
   return object;
 }
 

@@ -14,6 +14,7 @@ import type { FitOptions } from "./fit/options.cjs";
 import { readSource } from "./hub.cjs";
 import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
 import type { ProblemType } from "./labels.cjs";
+import { readCalibration, type Calibration } from "./metrics/calibration-values.cjs";
 import { readModelConfig, type BertCnnConfig } from "./model-config.cjs";
 import { nativeModule } from "./native-module.cjs";
 import type {
@@ -195,8 +196,8 @@ export class BertCnn {
   }
 
   /**
-   * The configuration that {@link BertCnn.savePretrained} writes; frozen. What {@link BertCnn.setFreeze} changes
-   * through another handle of the model does not show here.
+   * The configuration that {@link BertCnn.savePretrained} writes; frozen. What {@link BertCnn.setFreeze} and
+   * {@link BertCnn.setCalibration} change through another handle of the model does not show here.
    */
   get config(): BertCnnConfig {
     return this.#config;
@@ -272,8 +273,8 @@ export class BertCnn {
   }
 
   /**
-   * The logits and probabilities of texts or tokens. Any number of rows is taken; an empty text is a row
-   * like any other.
+   * The logits and probabilities of texts or tokens, without the model's {@link Calibration}. Any number of rows is
+   * taken; an empty text is a row like any other.
    *
    * @example
    * ```ts
@@ -296,7 +297,7 @@ export class BertCnn {
   }
 
   /**
-   * The best labels of each text.
+   * The best labels of each text, by probabilities that the model's {@link Calibration} corrects.
    *
    * @example
    * ```ts
@@ -316,11 +317,7 @@ export class BertCnn {
     const { signal, timeout, topK, functionToApply, ...rest } = shape;
     const prediction = await this.#predict(readTexts(input, "input"), { signal, timeout }, rest);
     const own = defaultFunction[this.problemType];
-    return rank(prediction, this.labels, {
-      own,
-      apply: functionToApply ?? own,
-      topK: topK === undefined ? (own === "none" ? null : 1) : topK,
-    });
+    return rank(prediction, this.labels, { own, apply: functionToApply ?? own, topK });
   }
 
   /**
@@ -372,6 +369,26 @@ export class BertCnn {
   async setFreeze(freeze: Freeze): Promise<void> {
     const checked = readFreeze(freeze, "freeze");
     this.#config = readModelConfig(await this.#run(() => this.#native.setFreeze(checked)));
+  }
+
+  /**
+   * Changes the temperature and thresholds of {@link BertCnn.classify}; {@link BertCnn.predict} and training know
+   * nothing of them. Takes its turn as a step does, and holds for all handles of the model: texts asked for before
+   * it get the former calibration, later ones the new. {@link BertCnn.savePretrained} writes it.
+   *
+   * @example
+   * ```ts
+   * await model.setCalibration({ temperature: 1.7 });
+   * const [best] = await model.classify("What a lovely film!"); // softmax(logits / 1.7)
+   * ```
+   *
+   * @param calibration - replaces the former one, such as {@link fitCalibration} gives; `null` for none
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, also for a temperature of a regression, and for thresholds but
+   * of `multi_label_classification`, one a label; or `ERR_DISPOSED`
+   */
+  async setCalibration(calibration: Calibration | null): Promise<void> {
+    const checked = readCalibration(calibration, "calibration", this);
+    this.#config = readModelConfig(await this.#run(() => this.#native.setCalibration(checked)));
   }
 
   /**

@@ -25,6 +25,22 @@ export { BertCnnError, type BertCnnErrorCode } from "./errors.cjs";
 export type { TokenBatch } from "./input.cjs";
 export type { ByLabel } from "./label-weights.cjs";
 export type { ProblemType, TrainingLabels } from "./labels.cjs";
+export type { Calibration } from "./metrics/calibration-values.cjs";
+export { fitCalibration } from "./metrics/calibration.cjs";
+export type { ClassMetrics } from "./metrics/class-metrics.cjs";
+export type { MetricInput } from "./metrics/input.cjs";
+export {
+  computeMetrics,
+  computeReliability,
+  flattenMetrics,
+  type Metrics,
+} from "./metrics/metrics.cjs";
+export type { MultiLabelMetrics } from "./metrics/multi-label.cjs";
+export type { LabelScores, RegressionMetrics, RegressionScores } from "./metrics/regression.cjs";
+export type { Reliability, ReliabilityBin } from "./metrics/reliability.cjs";
+export type { SingleLabelMetrics } from "./metrics/single-label.cjs";
+export { fitTemperature } from "./metrics/temperature.cjs";
+export { fitThresholds } from "./metrics/thresholds.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {
   BertCnnOptions,

@@ -17,6 +17,10 @@ export interface BertCnnSection {
   readonly padding: Padding;
   /** What is not trained. */
   readonly freeze: Freeze;
+  /** What `classify` divides the logits by; see {@link Calibration}. */
+  readonly temperature?: number;
+  /** From which probability on `classify` gives each label; see {@link Calibration}. */
+  readonly thresholds?: readonly number[];
 }
 
 /**

@@ -67,6 +67,12 @@ export interface NativeModelInfo {
   report: NativeLoadReport;
 }
 
+export interface NativeCalibration {
+  temperature?: number;
+  /** one a label */
+  thresholds?: readonly number[];
+}
+
 export interface NativePrediction {
   rows: number;
   labels: number;
@@ -75,6 +81,8 @@ export interface NativePrediction {
   /** null for regression */
   probabilities: Float32Array | null;
   truncated: Uint8Array;
+  /** the model's when this was computed, where it has one */
+  calibration?: NativeCalibration;
 }
 
 export interface NativeTrainingOptions {
@@ -174,6 +182,8 @@ export interface NativeModel {
   parameterGroups(): Promise<NativeParameterGroup[]>;
   /** Resolves to the model's `config` from then on. */
   setFreeze(freeze: NativeFreeze): Promise<string>;
+  /** Resolves to the model's `config` from then on; null takes the calibration away. */
+  setCalibration(calibration: NativeCalibration | null): Promise<string>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   saveTrainingState(file: string): Promise<void>;
   loadTrainingState(file: string): Promise<NativeTrainingPosition>;

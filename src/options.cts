@@ -146,7 +146,10 @@ export interface PredictOptions {
 
 /** Options of {@link BertCnn.classify}. */
 export interface ClassifyOptions extends PredictOptions {
-  /** How many labels to give for each text, best first; `null` for all. Default 1, for regression all. */
+  /**
+   * How many labels to give for each text, best first; `null` for all. Default 1, for regression all; of a model with
+   * thresholds ({@link Calibration}) those that reach theirs, which may be none.
+   */
   topK?: number | null | undefined;
   /** What turns logits into scores. Default by problem type: softmax, sigmoid, and none for regression. */
   functionToApply?: ScoreFunction | undefined;

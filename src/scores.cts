@@ -1,5 +1,6 @@
 import type { NativePrediction } from "./native.cjs";
 import type { ProblemType } from "./labels.cjs";
+import { sigmoid, softmax } from "./probabilities.cjs";
 
 /** A label with its score, as `classify` gives it. */
 export interface Classification {
@@ -19,35 +20,62 @@ export const defaultFunction: Record<ProblemType, ScoreFunction> = {
   regression: "none",
 };
 
-const transform: Record<ScoreFunction, (logits: Float32Array) => ArrayLike<number>> = {
-  softmax: (logits) => {
-    // The largest logit is taken off first, so that no exponential overflows.
-    const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-    const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
-    const sum = powers.reduce((a, b) => a + b, 0);
-    return powers.map((power) => power / sum);
-  },
-  sigmoid: (logits) => Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit))),
+type Scores = ArrayLike<number>;
+
+const transform: Record<ScoreFunction, (logits: Float32Array, temperature: number) => Scores> = {
+  softmax: (logits, temperature) => softmax(Array.from(logits, (logit) => logit / temperature)),
+  sigmoid: (logits, temperature) => Array.from(logits, (logit) => sigmoid(logit / temperature)),
   none: (logits) => logits,
 };
 
+/** What a row's scores are made of, and how many of them are given. */
+export interface Ranking {
+  /** The function asked for. */
+  readonly apply: ScoreFunction;
+  /** The one of the model's problem type. */
+  readonly own: ScoreFunction;
+  /** `null`: all; undefined: those that reach their thresholds, else the default of the problem type. */
+  readonly topK?: number | null | undefined;
+}
+
 /**
- * The scores of each row, best first, ties in the order of the labels. The model's own probabilities are
- * used where they are what was asked for; only another function is applied here.
+ * The scores of one row in the order of the labels. The model's own probabilities are used where they are what was
+ * asked for and nothing is to be corrected; only else is a function applied here.
  */
+function scoresOf(prediction: NativePrediction, row: number, { apply, own }: Ranking): Scores {
+  const { logits, probabilities, labels, calibration } = prediction;
+  const part = (values: Float32Array) => values.subarray(row * labels, (row + 1) * labels);
+  if (apply === own && !calibration) return part(probabilities ?? logits);
+  return transform[apply](part(logits), calibration?.temperature ?? 1);
+}
+
+/** Which labels of a row are given at all, by their places. */
+function isGiven(prediction: NativePrediction, row: number, ranking: Ranking) {
+  const thresholds = prediction.calibration?.thresholds;
+  if (thresholds === undefined || ranking.topK !== undefined) return () => true;
+  const probabilities = scoresOf(prediction, row, { ...ranking, apply: ranking.own });
+  return (label: number) => (probabilities[label] ?? NaN) >= (thresholds[label] ?? NaN);
+}
+
+function countOf({ calibration, labels }: NativePrediction, { own, topK }: Ranking): number {
+  if (topK === undefined) return own === "none" || calibration?.thresholds ? labels : 1;
+  return topK ?? labels;
+}
+
+/** The labels of each row with their scores, best first, ties in the order of the labels. */
 export function rank(
-  { rows, logits, probabilities }: NativePrediction,
+  prediction: NativePrediction,
   labels: readonly string[],
-  { apply, own, topK }: { apply: ScoreFunction; own: ScoreFunction; topK: number | null },
+  ranking: Ranking,
 ): Classification[][] {
-  const width = labels.length;
-  const source = apply === own ? (probabilities ?? logits) : logits;
-  const scoresOf = apply === own ? transform.none : transform[apply];
-  return Array.from({ length: rows }, (_, row) => {
-    const scores = scoresOf(source.subarray(row * width, (row + 1) * width));
+  const count = countOf(prediction, ranking);
+  return Array.from({ length: prediction.rows }, (_, row) => {
+    const scores = scoresOf(prediction, row, ranking);
+    const given = isGiven(prediction, row, ranking);
     return labels
       .map((label, i) => ({ label, score: scores[i] ?? NaN }))
+      .filter((_, i) => given(i))
       .sort((a, b) => b.score - a.score)
-      .slice(0, topK ?? width);
+      .slice(0, count);
   });
 }

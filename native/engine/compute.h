@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 
 #include "engine/requests.h"
@@ -23,8 +24,9 @@ struct RowOutput {
 };
 
 /// The computation behind an engine. The engine's lead thread makes it, calls every member and
-/// destroys it. Its workers call `use_threads`, `prepare`, `example`, `predict` and `predict_call`:
-/// these, and only these, run on several threads at once, and never beside anything else.
+/// destroys it. Its workers call `use_threads`, `prepare`, `example`, `predict`, `predict_call` and
+/// what says how predictions look: these, and only these, run on several threads at once, and never
+/// beside anything else.
 class Compute {
  public:
   virtual ~Compute() = default;
@@ -33,6 +35,8 @@ class Compute {
   virtual int64_t labels() const = 0;
   /// Whether predictions come with probabilities (false for regression).
   virtual bool has_probabilities() const = 0;
+  /// What goes with the logits of predictions from now on; null: nothing.
+  virtual std::shared_ptr<const model::Calibration> calibration() const { return nullptr; }
   /// Whether one call is one batch (`padding: "include"`), never merged with others, cut or split.
   virtual bool call_is_batch() const = 0;
 

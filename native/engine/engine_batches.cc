@@ -23,6 +23,7 @@ Prediction make_prediction(const Compute& compute, int64_t rows) {
   prediction.logits.resize(size);
   if (compute.has_probabilities()) prediction.probabilities.resize(size);
   prediction.truncated.resize(static_cast<size_t>(rows));
+  prediction.calibration = compute.calibration();
   return prediction;
 }
 

@@ -57,7 +57,8 @@ struct ModelCompute::State {
   int64_t max_length = 0;
   ModelInfo info;
   std::unique_ptr<training::Trainer> trainer;
-  std::exception_ptr training_failure;  // of the last configure_training
+  std::exception_ptr training_failure;                    // of the last configure_training
+  std::shared_ptr<const model::Calibration> calibration;  // the model's, or null
 
   std::mutex packing;
   std::atomic<bool> packs_are_stale = false;  // weights have changed since they were packed
@@ -148,6 +149,12 @@ void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain)
   if (arithmetic == Arithmetic::autograd) return;
   model.pack(arithmetic, !keep_plain);
   if (!keep_plain) return_memory();
+}
+
+/// For predictions to hold: null where there is nothing to do.
+std::shared_ptr<const model::Calibration> shared(const model::Calibration& calibration) {
+  if (calibration.is_empty()) return nullptr;
+  return std::make_shared<const model::Calibration>(calibration);
 }
 
 training::Surroundings surroundings_of(const model::BertCnn& model, const ModelInfo& info) {
@@ -276,6 +283,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     state->sources = {options.directory};
     state->tokenizer = load_tokenizer(directory);
     state->max_length = choose_max_length(options, config.bert, state->tokenizer);
+    state->calibration = shared(config.calibration);
 
     LoadReport report = report_of(model::load_weights(state->model, source, matching, cancelled));
     at::Generator initializer = model::make_generator(at::kCPU, seed);
@@ -317,6 +325,10 @@ int64_t ModelCompute::labels() const {
 
 bool ModelCompute::has_probabilities() const {
   return state_->model.config().problem_type != model::ProblemType::regression;
+}
+
+std::shared_ptr<const model::Calibration> ModelCompute::calibration() const {
+  return state_->calibration;
 }
 
 bool ModelCompute::call_is_batch() const {
@@ -472,6 +484,7 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
           to_vector(probabilities_of(logits, state_->model.config().problem_type));
     }
     prediction.truncated = std::move(batch.truncated);
+    prediction.calibration = calibration();
     return prediction;
   });
 }
@@ -535,6 +548,13 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
     repack();  // layers that were trained and are frozen now compute with them
     state_->info.config = json::write(model.config().to_json());
   });
+}
+
+void ModelCompute::set_calibration(const model::Calibration& calibration) {
+  std::shared_ptr<const model::Calibration> next = shared(calibration);
+  state_->model.set_calibration(calibration);
+  state_->calibration = std::move(next);
+  state_->info.config = json::write(state_->model.config().to_json());
 }
 
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {

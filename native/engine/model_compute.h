@@ -9,6 +9,7 @@
 
 #include "engine/clock.h"
 #include "engine/compute.h"
+#include "model/calibration_config.h"
 #include "model/freeze_config.h"
 #include "training/options.h"
 
@@ -88,6 +89,7 @@ class ModelCompute final : public Compute {
 
   int64_t labels() const override;
   bool has_probabilities() const override;
+  std::shared_ptr<const model::Calibration> calibration() const override;
   bool call_is_batch() const override;
   int64_t most_workers() const override;
   void use_threads(int64_t threads) override;
@@ -106,6 +108,9 @@ class ModelCompute final : public Compute {
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
   /// state. Where it throws nothing has changed.
   void set_freeze(const model::Freeze& freeze);
+  /// Changes what goes with the predictions that follow; an empty one takes it away.
+  /// ERR_INVALID_ARGUMENT: nothing has changed.
+  void set_calibration(const model::Calibration& calibration);
   /// Writes the weights, and where training stands, as a .safetensors file that appears complete or
   /// not at all. ERR_TRAINING_NOT_CONFIGURED, ERR_IO.
   void save_training_state(const std::string& file);

@@ -9,6 +9,10 @@
 
 #include "error.h"
 
+namespace bertcnn::model {
+struct Calibration;
+}
+
 namespace bertcnn::engine {
 
 /// Token ids as a caller gives them: `rows` x `length`, row-major. An empty mask means all ones,
@@ -47,6 +51,7 @@ struct Prediction {
   std::vector<float> logits;         // [rows, labels]
   std::vector<float> probabilities;  // [rows, labels], or empty for regression
   std::vector<uint8_t> truncated;    // [rows], 1 where a text was cut to maxLength
+  std::shared_ptr<const model::Calibration> calibration;  // for whoever ranks the labels, or null
 };
 
 /// Targets of one training batch: a class index a row, or `labels` (regression, multi-label) or one

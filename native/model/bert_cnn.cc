@@ -82,6 +82,12 @@ void BertCnn::set_freeze(const Freeze& freeze) {
   }
 }
 
+void BertCnn::set_calibration(Calibration calibration) {
+  check_calibration(calibration, config_.problem_type, config_.num_labels(),
+                    CalibrationSource::caller);
+  config_.calibration = std::move(calibration);
+}
+
 HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& context) const {
   ForwardContext of_frozen = context;
   of_frozen.training = false;

@@ -59,6 +59,9 @@ class BertCnn {
   /// What a training step changes from now on. ERR_INVALID_ARGUMENT as `trained_names` refuses;
   /// then nothing changes. What is trained then must not be released.
   void set_freeze(const Freeze& freeze);
+  /// Changes what the configuration says of it, and nothing that is computed here.
+  /// ERR_INVALID_ARGUMENT as `check_calibration` refuses; then nothing changes.
+  void set_calibration(Calibration calibration);
   /// Draws those weights of `names` that belong to the head, as PyTorch initializes Conv1d and
   /// Linear, and to the pooler, as transformers does. Others stay as they are.
   void initialize(const std::vector<std::string>& names, at::Generator& generator);

@@ -176,6 +176,20 @@ void choose_freeze(BertCnnConfig& config, const ConfigOverrides& overrides,
   check_freeze(config.freeze, config.bert.num_hidden_layers, config.freeze_source);
 }
 
+/// What was fitted to other labels than those asked for says nothing of these.
+void choose_calibration(BertCnnConfig& config, const ConfigOverrides& overrides,
+                        const json::Value& section, const std::optional<std::string>& stored_type) {
+  Calibration stored = read_calibration(section);
+  const bool other_type = overrides.problem_type && overrides.problem_type != stored_type;
+  const bool other_count = (overrides.labels || overrides.num_labels) &&
+                           !stored.thresholds.empty() &&
+                           static_cast<int64_t>(stored.thresholds.size()) != config.num_labels();
+  if (other_type || other_count) return;
+  check_calibration(stored, config.problem_type, config.num_labels(),
+                    CalibrationSource::config_file);
+  config.calibration = std::move(stored);
+}
+
 /// The options of a head that has weights can't be changed without changing the weights.
 void check_same_head(const BertCnnConfig& config, const json::Value& section) {
   const ConfigFields fields(section, "bert_cnn of config.json");
@@ -236,6 +250,7 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
   config.problem_type =
       choose(kProblemTypes, "problemType", overrides.problem_type, stored_type,
              config.num_labels() == 1 ? ProblemType::regression : ProblemType::single_label);
+  choose_calibration(config, overrides, config.has_head ? *section : empty, stored_type);
 
   const std::vector<int64_t> default_sizes = config.variant == Variant::fine_tune
                                                  ? std::vector<int64_t>{3}
@@ -264,13 +279,15 @@ json::Value BertCnnConfig::to_json() const {
   if (config.find("num_labels") != nullptr) config.set("num_labels", num_labels());
   config.set("problem_type", name_of(problem_type));
   json::Array sizes(filter_sizes.begin(), filter_sizes.end());
-  config.set("bert_cnn", json::Object{{"variant", name_of(variant)},
-                                      {"filter_sizes", std::move(sizes)},
-                                      {"num_filters", num_filters},
-                                      {"activation", "relu"},
-                                      {"dropout", dropout},
-                                      {"padding", name_of(padding)},
-                                      {"freeze", model::to_json(freeze)}});
+  json::Object section{{"variant", name_of(variant)},
+                       {"filter_sizes", std::move(sizes)},
+                       {"num_filters", num_filters},
+                       {"activation", "relu"},
+                       {"dropout", dropout},
+                       {"padding", name_of(padding)},
+                       {"freeze", model::to_json(freeze)}};
+  write_calibration(calibration, section);
+  config.set("bert_cnn", std::move(section));
   // What is written is float32, whatever was read.
   for (const char* name : {"torch_dtype", "dtype"}) {
     if (config.find(name) != nullptr) config.set(name, "float32");

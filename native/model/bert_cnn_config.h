@@ -8,6 +8,7 @@
 
 #include "json.h"
 #include "model/bert_config.h"
+#include "model/calibration_config.h"
 #include "model/freeze_config.h"
 
 namespace bertcnn::model {
@@ -44,6 +45,7 @@ struct BertCnnConfig {
   std::vector<int64_t> filter_sizes;
   int64_t num_filters = 100;
   double dropout = 0.5;
+  Calibration calibration;
   std::vector<std::string> labels;
   bool has_head =
       false;           // config.json has a bert_cnn section: the directory holds a head's weights

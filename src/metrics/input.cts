@@ -3,7 +3,7 @@ import { types } from "node:util";
 import { nonEmpty, oneOf, shaped, strings, unexpected, type Check } from "../check.cjs";
 import { BertCnnError } from "../errors.cjs";
 import { readLabels, type ProblemType } from "../labels.cjs";
-import { readTemperature, readThresholds } from "./calibration-values.cjs";
+import { calibrationShape, checkCalibration } from "./calibration-values.cjs";
 
 /** What a model said, and what would have been right. */
 export interface MetricInput {
@@ -46,8 +46,7 @@ const shape = {
   labels: nonEmpty(strings, "at least one label"),
   logits: finiteFloats,
   targets: (value: unknown) => value,
-  temperature: readTemperature,
-  thresholds: readThresholds,
+  ...calibrationShape,
 };
 
 function countRows(logits: Float32Array, width: number): number {
@@ -60,23 +59,6 @@ function countRows(logits: Float32Array, width: number): number {
   );
 }
 
-function checkCalibration(
-  { problemType, labels }: { problemType: ProblemType; labels: readonly string[] },
-  temperature: number | undefined,
-  thresholds: readonly number[] | undefined,
-): void {
-  if (temperature !== undefined && problemType === "regression") {
-    throw unexpected("none for a regression", "input.temperature", temperature);
-  }
-  if (thresholds === undefined) return;
-  if (problemType !== "multi_label_classification") {
-    throw unexpected("none but for several labels", "input.thresholds", thresholds);
-  }
-  if (thresholds.length !== labels.length) {
-    throw unexpected(`${String(labels.length)} numbers`, "input.thresholds", thresholds);
-  }
-}
-
 /** Throws ERR_INVALID_ARGUMENT, or ERR_INVALID_LABELS for targets that do not fit. */
 export function readMetricInput(value: unknown): CheckedInput {
   const given = shaped(value, "input", shape);
@@ -85,7 +67,7 @@ export function readMetricInput(value: unknown): CheckedInput {
   const labels = shape.labels(given.labels, "input.labels");
   const floats = finiteFloats(given.logits, "input.logits");
   const { temperature, thresholds } = given;
-  checkCalibration({ problemType, labels }, temperature, thresholds);
+  checkCalibration({ temperature, thresholds }, { problemType, labels }, "input");
   const rows = countRows(floats, labels.length);
   const targets = readLabels(given.targets, rows, { problemType, labels }, "input.targets");
   return {

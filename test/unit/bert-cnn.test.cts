@@ -6,6 +6,7 @@ import {
   BertCnnError,
   Tensor,
   type BertCnnOptions,
+  type Calibration,
   type Freeze,
 } from "../../src/index.cjs";
 import { replaceNativeModule } from "../../src/native-module.cjs";
@@ -432,6 +433,52 @@ describe("training", () => {
     const model = await load();
     await expectError(model.setFreeze(freeze as Freeze), "ERR_INVALID_ARGUMENT", message);
     expect(native.count("setFreeze")).toBe(0);
+  });
+
+  it("gives a calibration to the addon, and shows the configuration that this leads to", async () => {
+    const model = await load();
+    const setting = model.setCalibration({ temperature: 2, thresholds: undefined });
+    expect(native.last("setCalibration").args).toEqual([{ temperature: 2 }]);
+    native.last("setCalibration").result.resolve(JSON.stringify({ bert_cnn: { temperature: 2 } }));
+    await setting;
+    expect(model.config).toEqual({ bert_cnn: { temperature: 2 } });
+    expect(Object.isFrozen(model.config)).toBe(true);
+    void model.setCalibration(null);
+    expect(native.last("setCalibration").args).toEqual([null]);
+  });
+
+  it("takes thresholds for several labels, as many as there are", async () => {
+    native.info = { ...native.info, problemType: "multi_label_classification" };
+    const model = await load();
+    void model.setCalibration({ thresholds: [0.25, 0.5, 0.75] });
+    expect(native.last("setCalibration").args).toEqual([{ thresholds: [0.25, 0.5, 0.75] }]);
+    for (const thresholds of [[0.5, 0.5], [], [0.5, 0.5, 1], [0, 0.5, 0.5], [0.5, "a", 0.5], 0.5]) {
+      const work = model.setCalibration({ thresholds } as Calibration);
+      await expectError(work, "ERR_INVALID_ARGUMENT", "calibration.thresholds");
+    }
+    expect(native.count("setCalibration")).toBe(1);
+  });
+
+  it.each<[unknown, string]>([
+    [undefined, "object or null for calibration"],
+    [3, "calibration but received 3"],
+    [{ temperature: 0 }, "calibration.temperature"],
+    [{ temperature: Infinity }, "calibration.temperature"],
+    [{ temperature: "2" }, "calibration.temperature"],
+    [{ temperatur: 2 }, "'temperatur'"],
+    [{ thresholds: [0.5, 0.5, 0.5] }, "nothing but for several labels"],
+  ])("refuses to calibrate with %j", async (calibration, message) => {
+    const model = await load();
+    const work = model.setCalibration(calibration as Calibration);
+    await expectError(work, "ERR_INVALID_ARGUMENT", message);
+    expect(native.count("setCalibration")).toBe(0);
+  });
+
+  it("refuses to calibrate a regression", async () => {
+    native.info = { ...native.info, problemType: "regression" };
+    const model = await load();
+    const work = model.setCalibration({ temperature: 2 });
+    await expectError(work, "ERR_INVALID_ARGUMENT", "regression", "calibration.temperature");
   });
 
   it("gives the file of a training state to the addon, and shows where it stands", async () => {

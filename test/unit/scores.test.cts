@@ -1,4 +1,5 @@
-import { rank, type ScoreFunction } from "../../src/scores.cjs";
+import type { NativePrediction } from "../../src/native.cjs";
+import { rank, type Ranking, type ScoreFunction } from "../../src/scores.cjs";
 
 const labels = ["bad", "fair", "good"];
 const prediction = {
@@ -65,5 +66,58 @@ describe("scores", () => {
     expect(
       rank(prediction, labels, { apply: "softmax", own: "softmax", topK: 99 })[0],
     ).toHaveLength(3);
+  });
+
+  it("are of the logits divided by the temperature, but for none", () => {
+    const calibrated = { ...prediction, calibration: { temperature: 2 } };
+    const halved = { ...prediction, logits: prediction.logits.map((logit) => logit / 2) };
+    const scores = (of: NativePrediction, apply: ScoreFunction, own: ScoreFunction) =>
+      rank(of, labels, { apply, own, topK: null });
+    for (const apply of ["softmax", "sigmoid"] as const) {
+      const other = apply === "softmax" ? "sigmoid" : "softmax";
+      expect(scores(calibrated, apply, apply)).toEqual(scores(halved, apply, other));
+      expect(scores(calibrated, apply, other)).toEqual(scores(halved, apply, other));
+      expect(scores(calibrated, "none", apply)).toEqual(scores(prediction, "none", apply));
+    }
+  });
+
+  it("are the best one's where nothing else is asked for, all of a regression", () => {
+    const count = (own: ScoreFunction) =>
+      rank(prediction, labels, { apply: own, own }).map((row) => row.length);
+    expect(count("softmax")).toEqual([1, 1]);
+    expect(count("sigmoid")).toEqual([1, 1]);
+    expect(count("none")).toEqual([3, 3]);
+  });
+
+  describe("with thresholds", () => {
+    // Sigmoids of 0.5, 0.73 and 0.88, and three of 0.5.
+    const logits = Float32Array.of(0, 2, 4, 0, 0, 0);
+    const calibration = { temperature: 2, thresholds: [0.5, 0.8, 0.8] };
+    const calibrated = { ...prediction, logits, calibration };
+    const names = (ranking: Partial<Ranking>, of: NativePrediction = calibrated) =>
+      rank(of, labels, { apply: "sigmoid", own: "sigmoid", ...ranking }).map((row) =>
+        row.map(({ label }) => label),
+      );
+
+    it("are of the labels that reach theirs, possibly none", () => {
+      expect(names({})).toEqual([["good", "bad"], ["bad"]]);
+      const high = { ...calibration, thresholds: [0.6, 0.9, 0.9] };
+      expect(names({}, { ...calibrated, calibration: high })).toEqual([[], []]);
+      const alone = { ...calibrated, calibration: { thresholds: [0.6, 0.88, 0.9] } };
+      expect(names({}, alone)).toEqual([["good", "fair"], []]);
+    });
+
+    it("are of the best topK where that is given", () => {
+      expect(names({ topK: 2 })).toEqual([
+        ["good", "fair"],
+        ["bad", "fair"],
+      ]);
+      expect(names({ topK: null })[0]).toHaveLength(3);
+    });
+
+    it("are of the same labels whatever function makes the scores", () => {
+      expect(names({ apply: "none" })).toEqual(names({}));
+      expect(names({ apply: "softmax" })).toEqual(names({}));
+    });
   });
 });

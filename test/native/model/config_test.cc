@@ -156,6 +156,58 @@ TEST(Config, KeepsEveryFormOfFreeze) {
   }
 }
 
+TEST(Config, HasNoCalibrationUnlessItWasWritten) {
+  EXPECT_TRUE(read("{}").calibration.is_empty());
+  const std::string saved = json::write(read("{}").to_json());
+  EXPECT_EQ(saved.find("temperature"), std::string::npos);
+  EXPECT_EQ(saved.find("thresholds"), std::string::npos);
+}
+
+TEST(Config, KeepsACalibration) {
+  const std::vector<Calibration> all = {
+      {1.7, {}}, {std::nullopt, {0.25, 0.1}}, {0.01, {0.999, 5e-324}}};
+  for (const Calibration& calibration : all) {
+    BertCnnConfig config = read("{}", {.problem_type = "multi_label_classification"});
+    config.calibration = calibration;
+    EXPECT_EQ(read(json::write(config.to_json())).calibration, calibration);
+  }
+  const std::string null = R"({"bert_cnn": {"temperature": null, "thresholds": null}})";
+  EXPECT_TRUE(read(null).calibration.is_empty());
+  EXPECT_EQ(read(R"({"bert_cnn": {"temperature": 2}})").calibration.temperature, 2.0);
+}
+
+TEST(Config, NamesWhatIsWrongWithACalibration) {
+  const auto refused = [](const std::string& fields, const std::string& type, const char* word) {
+    const std::string error =
+        failure(R"({"problem_type": ")" + type + R"(", "bert_cnn": {)" + fields + "}}");
+    EXPECT_TRUE(error.starts_with("ERR_INVALID_CONFIG config.json: ")) << fields << error;
+    EXPECT_NE(error.find(word), std::string::npos) << fields << error;
+  };
+  const std::string single = "single_label_classification";
+  const std::string multi = "multi_label_classification";
+  for (const char* value : {"0", "-1", "Infinity", "NaN", "\"1\"", "[1]"}) {
+    refused(R"("temperature": )" + std::string(value), single, "temperature");
+  }
+  for (const char* value : {"0.5", "[]", "[0.5]", "[0.5, 0.5, 0.5]", "[0, 0.5]", "[0.5, 1]",
+                            "[NaN, 0.5]", "[\"a\", 0.5]"}) {
+    refused(R"("thresholds": )" + std::string(value), multi, "thresholds");
+  }
+  refused(R"("thresholds": [0.5, 0.5])", single, "only for multi_label_classification");
+  refused(R"("temperature": 2)", "regression", "regression");
+}
+
+TEST(Config, DropsTheCalibrationOfOtherLabels) {
+  BertCnnConfig config = read("{}", {.problem_type = "multi_label_classification"});
+  config.calibration = {2.0, {0.25, 0.75}};
+  const std::string saved = json::write(config.to_json());
+  using Labels = std::vector<std::string>;
+  EXPECT_EQ(read(saved, {.labels = Labels{"u", "v"}}).calibration, config.calibration);
+  EXPECT_EQ(read(saved, {.problem_type = "multi_label_classification"}).calibration,
+            config.calibration);
+  EXPECT_TRUE(read(saved, {.problem_type = "single_label_classification"}).calibration.is_empty());
+  EXPECT_TRUE(read(saved, {.num_labels = 3}).calibration.is_empty());
+}
+
 TEST(Config, ReadsLabelsAsTransformersDoes) {
   using Labels = std::vector<std::string>;
   EXPECT_EQ(read(R"({"id2label": {"0": 0, "1": true, "2": "x"}})").labels,

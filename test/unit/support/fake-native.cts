@@ -133,6 +133,7 @@ export class FakeNative implements NativeModule {
       configureTraining: (...args) => this.#record<undefined>("configureTraining", args),
       parameterGroups: () => this.#record<NativeParameterGroup[]>("parameterGroups", []),
       setFreeze: (...args) => this.#record<string>("setFreeze", args),
+      setCalibration: (...args) => this.#record<string>("setCalibration", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       saveTrainingState: (...args) => this.#record<undefined>("saveTrainingState", args),
       loadTrainingState: (...args) => this.#record("loadTrainingState", args),
