@@ -2,7 +2,7 @@ import { unexpected } from "../check.cjs";
 import { sigmoid } from "../probabilities.cjs";
 import { f1Of } from "./class-metrics.cjs";
 import { column } from "./columns.cjs";
-import { readMetricInput, type CheckedInput, type MetricInput } from "./input.cjs";
+import { readMetricInput, type MetricInput } from "./input.cjs";
 import { isPositive } from "./multi-label.cjs";
 
 const DEFAULT = 0.5;
