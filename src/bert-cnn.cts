@@ -181,7 +181,9 @@ export class BertCnn {
 
   static {
     evaluateBatch = async (model, input) =>
-      model.#toPrediction(await model.#run(() => model.#native.evaluate(readInput(input, "input"))));
+      model.#toPrediction(
+        await model.#run(() => model.#native.evaluate(readInput(input, "input"))),
+      );
   }
 
   readonly #native: NativeModel;
