@@ -66,7 +66,7 @@ export type {
 } from "./report/run-record.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
-export type { EngineStats, StatsOptions } from "./stats.cjs";
+export type { EngineStats, FeatureCacheStats, StatsOptions } from "./stats.cjs";
 export type { Threads, WorkerThreads } from "./threads.cjs";
 export {
   Tokenizer,
@@ -77,4 +77,9 @@ export {
   type EncodingOptions,
 } from "./tokenizer.cjs";
 export type { TrainBatch } from "./train-batch.cjs";
-export type { Optimizer, Schedule, TrainingOptions } from "./training-options.cjs";
+export type {
+  FeatureCacheOptions,
+  Optimizer,
+  Schedule,
+  TrainingOptions,
+} from "./training-options.cjs";

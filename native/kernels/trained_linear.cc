@@ -48,8 +48,6 @@ struct OnednnLinear : torch::autograd::Function<OnednnLinear> {
 };
 
 bool is_by_onednn(const at::Tensor& x, const at::Tensor& weight, TrainedType type) {
-  // Outside training it is the classifier only, too small for a choice.
-  if (!at::GradMode::is_enabled()) return false;
   if (!x.is_cpu() || x.dim() != 2 || x.size(0) == 0) return false;
   const auto arithmetic =
       type == TrainedType::bfloat16 ? Arithmetic::bfloat16 : Arithmetic::float32;
@@ -64,8 +62,16 @@ TrainedType trained_type(const ForwardContext& context) {
 
 at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain, TrainedType type) {
   const auto& [weight, bias] = plain;
-  if (is_by_onednn(x, weight, type)) return OnednnLinear::apply(x, weight, bias, type);
+  // Outside training it is the classifier only, too small for a choice.
+  if (at::GradMode::is_enabled() && is_by_onednn(x, weight, type)) {
+    return OnednnLinear::apply(x, weight, bias, type);
+  }
   return at::linear(cast(x, type), cast(weight, type), cast(bias, type));
+}
+
+at::Tensor trained_product(const at::Tensor& x, const at::Tensor& weight, TrainedType type) {
+  if (is_by_onednn(x, weight, type)) return product(cast(x, type), cast(weight, type));
+  return at::linear(cast(x, type), cast(weight, type));
 }
 
 }  // namespace bertcnn::kernels

@@ -19,4 +19,7 @@ TrainedType trained_type(const ForwardContext& context);
 at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain,
                           TrainedType type = TrainedType::float32);
 
+/// x W^T, multiplied as `trained_linear` does, without a graph.
+at::Tensor trained_product(const at::Tensor& x, const at::Tensor& weight, TrainedType type);
+
 }  // namespace bertcnn::kernels
