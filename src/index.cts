@@ -59,6 +59,7 @@ export type {
 export { readMetricsLog, type LoggedRecords } from "./report/metrics-log.cjs";
 export { writeReport } from "./report/report.cjs";
 export type {
+  BestRecord,
   EvaluationRecord,
   RunEvaluation,
   RunRecord,
