@@ -52,7 +52,8 @@ function interval(text: string): Interval {
 /** `0=bad,1=good` */
 function labelNames(text: string): Record<string, string> {
   const pairs = text.split(",").map((pair) => pair.split("="));
-  if (pairs.every((pair) => pair.length === 2)) return Object.fromEntries(pairs) as Record<string, string>;
+  if (pairs.every((pair) => pair.length === 2))
+    return Object.fromEntries(pairs) as Record<string, string>;
   throw new InvalidArgumentError("It looks like 0=negative,1=positive.");
 }
 
