@@ -114,8 +114,8 @@ const featureCache: Check<NativeFeatureCacheOptions | undefined> = (value, name)
   return shaped(value, name, featureCacheShape);
 };
 
-/** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
-export const trainingShape = {
+/** For {@link shaped}: the names and checks of those {@link TrainingOptions} that do not follow from the data. */
+export const trainingShapeWithoutData = {
   learningRate: numberUpTo(1e6),
   headLearningRate: numberUpTo(1e6),
   layerDecay: numberUpTo(1),
@@ -127,12 +127,10 @@ export const trainingShape = {
   momentum: fraction,
   nesterov: boolean,
   schedule: oneOf("constant", "linear", "cosine", "polynomial", "inverse_sqrt"),
-  totalSteps: positiveInteger,
   warmupSteps: naturalNumber,
   warmupRatio: numberUpTo(1),
   power: numberUpTo(1e6),
   classWeights: later,
-  classCounts: later,
   posWeight: later,
   labelSmoothing: fraction,
   maxGradNorm: nonNegativeNumber,
@@ -140,6 +138,12 @@ export const trainingShape = {
   dtype: oneOf("float32", "bfloat16"),
   gradientCheckpointing: boolean,
   featureCache,
+};
+
+const trainingShape = {
+  ...trainingShapeWithoutData,
+  totalSteps: positiveInteger,
+  classCounts: later,
 };
 
 type Given = Shaped<typeof trainingShape>;

@@ -3,7 +3,7 @@ import { truncate } from "node:fs/promises";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 
-import { BertCnnError } from "../errors.cjs";
+import type { BertCnnError } from "../errors.cjs";
 import { ioError } from "../report/write-file.cjs";
 
 /** Lines of JSON to a file or to standard output. */

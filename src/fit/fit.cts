@@ -169,7 +169,9 @@ export async function fit(model: BertCnn, data: unknown, options: unknown): Prom
       resumed === null ? initialState() : await resume(model, folder, resumed, identity);
     const { outputDir } = settings;
     const logs =
-      outputDir === undefined ? undefined : await RunLogs.open(outputDir, groups, resumed);
+      outputDir === undefined
+        ? undefined
+        : await RunLogs.open(outputDir, groups, resumed, state.evaluatedStep);
     try {
       const parts = { model, data, known, settings, state, identity, folder, logs, groups };
       const run = new TrainingRun(parts);

@@ -34,7 +34,8 @@ describe("the progress bar", () => {
     clock.ms = 100;
     progress.advance(1);
     expect(written).toHaveLength(1);
-    expect(written[0]).toMatch(/^\rtraining █+░+ 2\/4 .*\x1b\[K$/);
+    expect(written[0]).toMatch(/^\rtraining █+░+ 2\/4 /);
+    expect(written[0]!.endsWith("\x1b[K")).toBe(true);
     progress.end();
     progress.end();
     expect(written.slice(1)).toEqual(["\n"]);
