@@ -36,7 +36,8 @@ export class LineOutput {
 
   /** Fulfilled when all is written; throws ERR_IO. */
   async close(): Promise<void> {
-    if (this.#stream !== process.stdout) {
+    // A stream that failed is closed already, and does not say so again.
+    if (this.#stream !== process.stdout && !this.#stream.closed) {
       const closed = once(this.#stream, "close").catch(() => undefined);
       this.#stream.end();
       await closed;

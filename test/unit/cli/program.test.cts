@@ -227,13 +227,14 @@ describe("bertcnn info", () => {
 
 describe("a command that is called wrongly", () => {
   it.each([
-    [["train"], "data"],
+    [["train", "--model", "m", "--out", "o"], "data"],
     [["train", "x.csv", "--model", "m"], "--out"],
     [["train", "x.csv", "--model", "m", "--out", "o", "--epochs", "0"], "--epochs"],
     [["train", "x.csv", "--model", "m", "--out", "o", "--epochs", "1.5"], "whole number"],
     [["evaluate", "x.csv", "--model", "m", "--label-names", "a"], "--label-names"],
     [["evaluate", "x.csv", "--model", "m", "--dtype", "int4"], "--dtype"],
-    [["predict", "--modell", "m"], "--modell"],
+    [["predict", "--model", "m", "--quick"], "--quick"],
+    [["predict"], "--model"],
   ])("%j has exit code 2 and names the mistake", async (argv, part) => {
     expect((await bertcnn(...argv)).code).toBe(2);
     expect(errors.join()).toContain(part);
