@@ -14,7 +14,7 @@ export {
 export type { BadRow, BadRows, OnBadRow } from "./data/bad-rows.cjs";
 export type { BatchOptions, CountTokens, ExampleBatch } from "./data/batches.cjs";
 export type { ColumnOptions, DatasetOptions, FileDatasetOptions } from "./data/dataset-options.cjs";
-export { Dataset, type DataRows, type DataSource } from "./data/dataset.cjs";
+export { Dataset, type DataRows, type DataSource, type DatasetSplit } from "./data/dataset.cjs";
 export type { Example, Label } from "./data/example.cjs";
 export type { Column, LabelNames } from "./data/row-reader.cjs";
 export type { SplitOptions } from "./data/split.cjs";
