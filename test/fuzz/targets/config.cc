@@ -1,4 +1,6 @@
 // A config.json. Inputs are changed value by value, so that most are still JSON.
+#include <iterator>
+
 #include "../json_mutator.h"
 #include "../support.h"
 #include "model/bert_cnn_config.h"
@@ -20,6 +22,10 @@ void check_config(const json::Value& value) {
               config.largest_filter() <= config.bert.max_position_embeddings,
           "filters fit the longest text");
   require(config.num_labels() >= 1, "there is a label");
+  const auto& [temperature, thresholds] = config.calibration;
+  require(!temperature || *temperature > 0, "the temperature is above 0");
+  require(thresholds.empty() || std::ssize(thresholds) == config.num_labels(),
+          "each label has a threshold");
   const json::Value saved = config.to_json();
   const json::Value again = model::BertCnnConfig::from_json(saved, {}).to_json();
   require(json::write(saved) == json::write(again), "a saved configuration reads back as it is");
