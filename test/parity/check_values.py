@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import BertConfig
 
 import bounds
-from bert_cnn import BertCnn, HeadConfig, load_directory, save_directory
+from bert_cnn import VARIANTS, BertCnn, HeadConfig, load_directory, save_directory
 from cases import Case, all_cases, ragged_batch, random_labels, reference
 from native import Native
 from report import Report
@@ -53,9 +53,10 @@ def tiny(native: Native, report: Report, _minilm: Path) -> None:
     report.table(lines)
 
 
-def make_minilm_models(minilm: Path, target: Path) -> None:
+def make_minilm_models(minilm: Path, target: Path, variants=VARIANTS) -> None:
     """The encoder with a fresh head of each variant, and without BERT's dropout."""
-    for variant, sizes in (("frozen", (3, 4, 5)), ("fine-tune", (3,)), ("max-over-time", (3, 4, 5))):
+    for variant in variants:
+        sizes = (3,) if variant == "fine-tune" else (3, 4, 5)
         config = BertConfig.from_pretrained(
             minilm, num_labels=3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
         )
