@@ -178,13 +178,17 @@ class Reference:
         self.single, _ = load_directory(directory)
         self.double = copy.deepcopy(self.single).double()
 
+    def in_single(self, case: Case, batch, labels, training_class=Training) -> dict:
+        return self._evaluate(self.single, case, batch, labels, training_class)
+
     def __call__(self, case: Case, batch, labels, training_class=Training) -> tuple[dict, dict]:
-        return tuple(
-            evaluate(
-                model.with_options(case.options), batch, labels, case.options["problem_type"], case, training_class
-            )
-            for model in (self.single, self.double)
-        )
+        double = self._evaluate(self.double, case, batch, labels, training_class)
+        return self.in_single(case, batch, labels, training_class), double
+
+    @staticmethod
+    def _evaluate(model: BertCnn, case: Case, batch, labels, training_class) -> dict:
+        model.with_options(case.options)
+        return evaluate(model, batch, labels, case.options["problem_type"], case, training_class)
 
 
 def reference(case: Case, models: Path, batch, labels) -> tuple[dict, dict]:
