@@ -319,6 +319,10 @@ const ModelInfo& ModelCompute::info() const {
   return state_->info;
 }
 
+const model::BertCnn& ModelCompute::model() const {
+  return state_->model;
+}
+
 int64_t ModelCompute::labels() const {
   return state_->model.config().num_labels();
 }

@@ -13,6 +13,9 @@
 #include "model/freeze_config.h"
 #include "training/options.h"
 
+namespace bertcnn::model {
+class BertCnn;
+}
 namespace bertcnn::training {
 class Trainer;
 }
@@ -86,6 +89,8 @@ class ModelCompute final : public Compute {
   ~ModelCompute() override;
 
   const ModelInfo& info() const;
+  /// For looking at weights and, within a step's `cancelled`, at their gradients.
+  const model::BertCnn& model() const;
 
   int64_t labels() const override;
   bool has_probabilities() const override;

@@ -27,10 +27,6 @@ std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
   return weights;
 }
 
-}  // namespace
-
-namespace {
-
 /// What faster steps are worth in memory, unless checkpointing asks for little of it.
 constexpr double kMemoryOnTop = 0.25;
 

@@ -84,10 +84,9 @@ struct AttentionTask {
 
 /// The backward pass of an AttentionTask.
 struct AttentionGradientTask {
-  AttentionTask forward;            // without its output
-  const float* log_sums = nullptr;  // [length], as the forward pass gave them
-  ProductRows output;               // [rows, heads * head_size], and the head's column
-  ProductRows output_gradient;      // as `output`
+  AttentionTask forward;        // without its output, with the sums that it gave
+  ProductRows output;           // [rows, heads * head_size], and the head's column
+  ProductRows output_gradient;  // as `output`
   int64_t output_column = 0;
   void* qkv_gradient = nullptr;        // like qkv, from its first row on
   Element element = Element::float32;  // float32 or bfloat16

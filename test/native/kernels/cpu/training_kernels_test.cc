@@ -265,7 +265,6 @@ TEST_P(TrainingKernels, AttentionForwardAndBackward) {
     scratch.resize(attention_gradient_scratch(length, size));
     kernels_.attend_gradient(view(qkv),
                              {.forward = task,
-                              .log_sums = log_sums.data(),
                               .output = view(output),
                               .output_gradient = view(dy),
                               .output_column = size,
