@@ -96,6 +96,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
                    InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
+                   InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
                    InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
                    InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
@@ -247,6 +248,19 @@ Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
   return pending.after([&] {
     client->engine->train({id, client->id}, std::move(request), std::move(done));
   });
+}
+
+Napi::Value ModelObject::evaluate(const Napi::CallbackInfo& info) {
+  auto input = convert<engine::Input>(info[0], "input");
+  auto result = std::make_shared<engine::Prediction>();
+  return run(
+      info.Env(),
+      [input = std::move(input), result](engine::ModelCompute& compute) {
+        *result = compute.evaluate(input);
+      },
+      [result, has_probabilities = info_->problem_type != "regression"](Napi::Env env) {
+        return to_js(env, *result, has_probabilities);
+      });
 }
 
 Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {

@@ -131,6 +131,20 @@ Napi::Value to_js(Napi::Env env, const engine::TrainingPosition& position) {
   return object;
 }
 
+namespace {
+
+Napi::Value to_js(Napi::Env env, const engine::FeatureCacheStats& stats) {
+  auto object = Napi::Object::New(env);
+  object.Set("rows", to_number(env, stats.rows));
+  object.Set("memoryBytes", to_number(env, stats.memory_bytes));
+  object.Set("fileBytes", to_number(env, stats.file_bytes));
+  object.Set("hits", to_number(env, stats.hits));
+  object.Set("misses", to_number(env, stats.misses));
+  return object;
+}
+
+}  // namespace
+
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   auto object = Napi::Object::New(env);
   object.Set("queuedRows", to_number(env, stats.queued_rows));
@@ -145,6 +159,7 @@ Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   object.Set("refused", to_number(env, stats.refused));
   object.Set("batchRows", to_array(env, stats.batch_rows));
   object.Set("batchTokens", to_array(env, stats.batch_tokens));
+  object.Set("featureCache", to_js(env, stats.feature_cache));
   object.Set("tokenizerSeconds", to_seconds(stats.tokenizer_time));
   object.Set("queueSeconds", to_seconds(stats.queue_time));
   object.Set("computeSeconds", to_seconds(stats.compute_time));

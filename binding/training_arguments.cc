@@ -37,15 +37,24 @@ void read_loss(const Fields& fields, training::LossOptions& loss) {
   fields.read("labelSmoothing", loss.label_smoothing);
 }
 
-std::optional<bool> read_bfloat16(const Fields& fields) {
+std::optional<bool> read_bfloat16(const Fields& fields, const char* name) {
   std::optional<std::string> dtype;
   fields.read("dtype", dtype);
   if (!dtype) return std::nullopt;
   if (*dtype != "float32" && *dtype != "bfloat16") {
-    fail("ERR_INVALID_ARGUMENT",
-         "Expected 'float32' or 'bfloat16' for options.dtype but received '", *dtype, "'.");
+    fail("ERR_INVALID_ARGUMENT", "Expected 'float32' or 'bfloat16' for ", name, " but received '",
+         *dtype, "'.");
   }
   return *dtype == "bfloat16";
+}
+
+void read_feature_cache(const Napi::Value& value, training::FeatureCacheOptions& cache) {
+  if (value.IsUndefined()) return;
+  cache.enabled = true;
+  const Fields fields(value, "options.featureCache");
+  fields.read("memory", cache.memory);
+  fields.read("directory", cache.directory);
+  cache.bfloat16 = read_bfloat16(fields, "options.featureCache.dtype").value_or(false);
 }
 
 }  // namespace
@@ -62,8 +71,9 @@ training::TrainingOptions read_training_options(const Napi::Value& value) {
   read_schedule(fields, options.schedule);
   read_loss(fields, options.loss);
   fields.read("gradientAccumulationSteps", options.gradient_accumulation_steps);
-  options.bfloat16 = read_bfloat16(fields);
+  options.bfloat16 = read_bfloat16(fields, "options.dtype");
   fields.read("gradientCheckpointing", options.gradient_checkpointing);
+  read_feature_cache(value.As<Napi::Object>().Get("featureCache"), options.feature_cache);
   return options;
 }
 

@@ -9,16 +9,37 @@ bertcnn ${packageJson.version}: ${packageJson.description}
 Usage: bertcnn <command> [options]
 
 Commands:
-  setup    find or fetch libtorch and build the native addon; does only what is missing
-${OPTIONS_HELP.replaceAll(/^/gm, "  ")}
+  train      train a classifier, or a regression, on a file of texts and labels
+  evaluate   loss and metrics of a model on such a file
+  predict    labels of the texts of a file or of standard input, as JSON lines
+  info       what a model is
+  doctor     what is installed here, and what to do where something is missing
+  setup      find or fetch libtorch and build the native addon; does only what is missing
+${OPTIONS_HELP.replaceAll(/^/gm, "    ")}
+
+'bertcnn <command> --help' tells a command's options.
 
 Options:
   --help, -h       show this
   --version, -v    show the version`;
 
 /** @param {string[]} argv */
-async function main([command, ...rest]) {
+async function main(argv) {
+  const [command, ...rest] = argv;
   switch (command) {
+    case "train":
+    case "evaluate":
+    case "predict":
+    case "info": {
+      const { run } = await import("../dist/cli/program.cjs");
+      process.exitCode = await run(argv);
+      return;
+    }
+    case "doctor": {
+      const { doctor } = await import("./doctor.mjs");
+      process.exitCode = await doctor(rest);
+      return;
+    }
     case "setup":
       if (rest.includes("--help") || rest.includes("-h")) console.log(HELP);
       else await setup(rest);

@@ -3,10 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { correlation, signAccuracy } from "./demo/measures.mjs";
+import { signAccuracy } from "./demo/measures.mjs";
 import { USAGE, readOptions } from "./demo/options.mjs";
-import { Progress } from "./demo/progress.mjs";
-import { randomNumbers, readRatings, shuffled, split } from "./demo/ratings.mjs";
 
 const SENTENCES = [
   "A small miracle of a film: funny, sad and wise.",
@@ -16,22 +14,26 @@ const SENTENCES = [
   "Not bad at all.",
 ];
 const RATINGS_FILE = "movieReviewSnippets_GroundTruth.txt";
-const PREDICT_ROWS = 256; // sentences handed over at a time; the engine makes its own batches of them
+/** Lines of id, mean of the human ratings and text, between tabs. */
+const RATINGS = {
+  format: "tsv",
+  header: false,
+  labelColumn: 1,
+  textColumn: 2,
+  labelType: "number",
+};
 
 /** @param {import("./demo/options.mjs").DemoOptions} options */
 async function demo(options) {
   const begin = performance.now();
-  const { BertCnn } = await import("../dist/index.js");
+  const { BertCnn, Dataset } = await import("../dist/index.js");
   const directory = options.model ?? (await asset("minilm"));
   const file = options.data ?? path.join(await asset("ratings"), RATINGS_FILE);
 
-  const random = randomNumbers(options.seed);
-  const { train, heldOut } = split(await readRatings(file), options.limit, random);
-  if (heldOut.length < 2) {
-    throw new Error(`${file}: expected at least 10 rated sentences, so that 2 can be held out`);
-  }
+  const { train, heldOut } = await readRatings(Dataset, file, options);
   console.log(`Encoder: ${directory}\nRatings: ${file}`);
-  console.log(`${train.length} sentences to train on, ${heldOut.length} held out\n`);
+  const rows = { trained: await train.size(), heldOut: await heldOut.size() };
+  console.log(`${rows.trained} sentences to train on, ${rows.heldOut} held out\n`);
 
   const model = await BertCnn.fromPretrained(directory, {
     variant: "frozen",
@@ -39,8 +41,20 @@ async function demo(options) {
     labels: ["rating"],
     seed: options.seed,
   });
-  await trainOn(model, train, random, options);
-  const measured = await measure(model, heldOut);
+  // The encoder is frozen: only the head learns, and what the encoder says of a sentence is computed once.
+  const { evaluation } = await model.fit(train, {
+    evalDataset: heldOut,
+    loadBestModelAtEnd: false, // what is held out shall not choose
+    epochs: options.epochs,
+    batchSize: options.batch,
+    headLearningRate: options.learningRate,
+    featureCache: true,
+    seed: options.seed,
+    progress: true,
+    onEvaluate: ({ epoch, metrics }) =>
+      console.log(`epoch ${epoch}: correlation ${metrics.pearson.toFixed(3)} on what is held out`),
+  });
+  const measured = show(evaluation, rows.heldOut);
   await showSentences(model);
   const equal = await saveAndReload(BertCnn, model, options.out);
   await model.dispose();
@@ -48,7 +62,7 @@ async function demo(options) {
   const seconds = (performance.now() - begin) / 1000;
   console.log(`\nThe whole demo took ${Math.round(seconds)} s.`);
   if (options.json !== undefined) {
-    const results = { ...measured, trained: train.length, reloadedLogitsEqual: equal, seconds };
+    const results = { ...measured, trained: rows.trained, reloadedLogitsEqual: equal, seconds };
     await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
   }
   if (!equal)
@@ -63,39 +77,23 @@ async function asset(name) {
   return assets[name]();
 }
 
-/** Trains with AdamW on the mean squared error; the encoder is frozen, so only the head learns. */
-async function trainOn(model, train, random, { epochs, batch, learningRate }) {
-  model.configureTraining({ headLearningRate: learningRate });
-  for (let epoch = 1; epoch <= epochs; ++epoch) {
-    const progress = new Progress(`epoch ${epoch}/${epochs}`, train.length);
-    const order = shuffled(train, random);
-    let squares = 0;
-    for (let start = 0; start < order.length; start += batch) {
-      const rows = order.slice(start, start + batch);
-      const { loss } = await model.trainStep({
-        texts: rows.map(({ text }) => text),
-        labels: Float32Array.from(rows, ({ rating }) => rating),
-      });
-      squares += loss * rows.length;
-      progress.advance(rows.length, `loss ${(squares / (start + rows.length)).toFixed(3)}`);
-    }
+/** Holds every fifth sentence out, by lot, of all or of `limit` that are drawn. */
+async function readRatings(Dataset, file, { limit, seed }) {
+  const all = Dataset.fromFile(file, RATINGS);
+  const size = await all.size();
+  if (Math.min(size, limit) < 10) {
+    throw new Error(`${file}: expected at least 10 rated sentences, so that 2 can be held out`);
   }
+  const drawn = limit < size ? (await all.split({ testSize: limit, seed: seed + 1 })).test : all;
+  const { train, test } = await drawn.split({ testSize: 0.2, seed });
+  return { train, heldOut: test };
 }
 
-/** Compares predictions with the ratings of sentences that the training never saw. */
-async function measure(model, heldOut) {
-  const progress = new Progress("held out ", heldOut.length);
-  const predicted = [];
-  for (let start = 0; start < heldOut.length; start += PREDICT_ROWS) {
-    const texts = heldOut.slice(start, start + PREDICT_ROWS).map(({ text }) => text);
-    predicted.push(...(await model.predict(texts)).logits.data);
-    progress.advance(texts.length);
-  }
-  const rated = heldOut.map(({ rating }) => rating);
+function show({ metrics, logits, targets }, heldOut) {
   const measured = {
-    heldOut: heldOut.length,
-    correlation: correlation(predicted, rated),
-    signAccuracy: signAccuracy(predicted, rated),
+    heldOut,
+    correlation: metrics.pearson,
+    signAccuracy: signAccuracy(logits.data, targets),
   };
   console.log(`\nCorrelation with the human ratings: ${measured.correlation.toFixed(3)}`);
   console.log(`Same sign as the human ratings: ${(100 * measured.signAccuracy).toFixed(1)} %\n`);

@@ -1,6 +1,6 @@
-// Do timers keep firing while predictions run? Prints the event loop's delay in this process, with 1,000
-// predictions of the MiniLM encoder under way, beside that of an idle process, and fails where the two
-// differ by more than a few milliseconds: `npm run check:event-loop`.
+// Do timers keep firing while predictions or training steps run? Prints the event loop's delay in this process, with
+// 1,000 predictions of the MiniLM encoder under way, then while it is fine-tuned, each beside that of an idle process,
+// and fails where the two differ by more than a few milliseconds: `npm run check:event-loop`.
 import { spawn } from "node:child_process";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 
 const PREDICTIONS = 1000;
 const IN_FLIGHT = 50; // calls waiting at a time, as under a busy server
+const STEPS = 40;
+const BATCH = 16; // texts of a step
 const LIMIT_MS = 5; // "a few milliseconds"; a binding that computes on this thread blocks for whole batches
 const WORDS = "a film that takes its time and earns every minute of it with wit and grace".split(
   " ",
@@ -23,25 +25,41 @@ if (values.idle !== undefined) {
 
 /** @param {string | undefined} directory */
 async function compare(directory) {
-  const { BertCnn } = await import("../dist/index.js");
   const { minilm } = await import("./assets.mjs");
-  const model = await BertCnn.fromPretrained(directory ?? (await minilm()), {
-    numLabels: 2,
-    seed: 0,
-  });
+  const source = directory ?? (await minilm());
+  const predictions = `${PREDICTIONS} predictions, ${IN_FLIGHT} in flight at a time`;
+  await compareWork(predictions, "while predictions run", source, "frozen", predictAll);
+  await compareWork(
+    `${STEPS} training steps of ${BATCH} texts`,
+    "while steps run",
+    source,
+    "fine-tune",
+    trainAll,
+  );
+}
+
+/**
+ * @param {string} title
+ * @param {string} label
+ * @param {string} source
+ * @param {"frozen" | "fine-tune"} variant
+ * @param {(model: import("../dist/index.js").BertCnn) => Promise<void>} work
+ */
+async function compareWork(title, label, source, variant, work) {
+  const { BertCnn } = await import("../dist/index.js");
+  const model = await BertCnn.fromPretrained(source, { variant, numLabels: 2, seed: 0 });
   await model.predict(text(0)); // the first call also loads pages of the weights
+  model.configureTraining({});
 
   const begin = performance.now();
-  const busy = await delays(predictAll(model));
+  const busy = await delays(work(model));
   const duration = performance.now() - begin;
   await model.dispose();
   const idle = await idleProcess(duration);
 
-  console.log(
-    `${PREDICTIONS} predictions in ${(duration / 1000).toFixed(1)} s, ${IN_FLIGHT} in flight at a time`,
-  );
+  console.log(`${title}, in ${(duration / 1000).toFixed(1)} s`);
   console.log("event-loop delay, ms        p50      p99      max   timers fired");
-  printRow("while predictions run", busy);
+  printRow(label, busy);
   printRow("an idle process", idle);
 
   const difference = busy.p99 - idle.p99;
@@ -79,6 +97,14 @@ async function predictAll(model) {
     while (next < PREDICTIONS) await model.predict(text(next++));
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
+}
+
+/** A step after the other, as a training loop takes them. */
+async function trainAll(model) {
+  for (let step = 0; step < STEPS; step++) {
+    const texts = Array.from({ length: BATCH }, (_, row) => text(step * BATCH + row));
+    await model.trainStep({ texts, labels: texts.map((_, row) => row % 2) });
+  }
 }
 
 /** Texts of 1 to 45 words, so that batches are ragged. */

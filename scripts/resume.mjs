@@ -88,7 +88,8 @@ async function killedRun(scratch, moments) {
     await sleep(moment);
     run.child.kill("SIGKILL");
     const { signal, code, errors } = await run.ended;
-    if (signal !== "SIGKILL" && code !== 0) throw new Error(`The run ended with ${code}:\n${errors}`);
+    if (signal !== "SIGKILL" && code !== 0)
+      throw new Error(`The run ended with ${code}:\n${errors}`);
     hits.push(signal === "SIGKILL" ? inFlight(marks) : "ended before");
   }
   await complete(folder, path.join(scratch, "marks"), "resume");
@@ -130,7 +131,7 @@ await reportingFailure(async () => {
     );
 
     const hits = { checkpoint: 0, step: 0, between: 0, "ended before": 0 };
-    for (let done = 0; done < kills; ) {
+    for (let done = 0; done < kills;) {
       // One to three kills a run: what was resumed is killed too.
       const times = Math.min(kills - done, 1 + Math.floor(random() * 3));
       const moments = Array.from({ length: times }, () => (random() * 0.9 * duration) / times);

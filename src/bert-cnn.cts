@@ -140,6 +140,18 @@ function checkLabelCount(
 }
 
 /**
+ * Predicts as {@link BertCnn.predict} does, but in turn, as one batch, and with the feature cache of
+ * {@link TrainingOptions.featureCache} where that acts: what it holds is not computed again, what it lacks is kept. For
+ * evaluations between training steps; not exported by the package.
+ *
+ * @throws as {@link BertCnn.predict} does
+ */
+export let evaluateBatch: (
+  model: BertCnn,
+  input: string | readonly string[] | TokenBatch,
+) => Promise<Prediction>;
+
+/**
  * A BERT encoder with a TextCNN head that classifies texts or scores them, and that can be trained.
  *
  * Every model has an engine with its own thread: no method computes on the JavaScript thread. Predictions
@@ -171,6 +183,13 @@ export class BertCnn {
   readonly parameterCount: number;
   /** What loading found in the directory. */
   readonly loadReport: LoadReport;
+
+  static {
+    evaluateBatch = async (model, input) =>
+      model.#toPrediction(
+        await model.#run(() => model.#native.evaluate(readInput(input, "input"))),
+      );
+  }
 
   readonly #native: NativeModel;
   #config: BertCnnConfig;
@@ -328,7 +347,7 @@ export class BertCnn {
    * is thrown by the {@link BertCnn.trainStep} calls that follow.
    */
   configureTraining(options?: TrainingOptions): void {
-    const training = readTrainingOptions(options, this);
+    const training = readTrainingOptions(options, this, this.#config.bert_cnn.padding);
     this.#assertUsable();
     // A failure is thrown by the steps that follow.
     this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);

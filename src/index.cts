@@ -14,7 +14,7 @@ export {
 export type { BadRow, BadRows, OnBadRow } from "./data/bad-rows.cjs";
 export type { BatchOptions, CountTokens, ExampleBatch } from "./data/batches.cjs";
 export type { ColumnOptions, DatasetOptions, FileDatasetOptions } from "./data/dataset-options.cjs";
-export { Dataset, type DataRows, type DataSource } from "./data/dataset.cjs";
+export { Dataset, type DataRows, type DataSource, type DatasetSplit } from "./data/dataset.cjs";
 export type { Example, Label } from "./data/example.cjs";
 export type { Column, LabelNames } from "./data/row-reader.cjs";
 export type { SplitOptions } from "./data/split.cjs";
@@ -59,6 +59,7 @@ export type {
 export { readMetricsLog, type LoggedRecords } from "./report/metrics-log.cjs";
 export { writeReport } from "./report/report.cjs";
 export type {
+  BestRecord,
   EvaluationRecord,
   RunEvaluation,
   RunRecord,
@@ -66,7 +67,7 @@ export type {
 } from "./report/run-record.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
-export type { EngineStats, StatsOptions } from "./stats.cjs";
+export type { EngineStats, FeatureCacheStats, StatsOptions } from "./stats.cjs";
 export type { Threads, WorkerThreads } from "./threads.cjs";
 export {
   Tokenizer,
@@ -77,4 +78,9 @@ export {
   type EncodingOptions,
 } from "./tokenizer.cjs";
 export type { TrainBatch } from "./train-batch.cjs";
-export type { Optimizer, Schedule, TrainingOptions } from "./training-options.cjs";
+export type {
+  FeatureCacheOptions,
+  Optimizer,
+  Schedule,
+  TrainingOptions,
+} from "./training-options.cjs";

@@ -111,6 +111,17 @@ export interface NativeTrainingOptions {
   gradientAccumulationSteps?: number;
   dtype?: string;
   gradientCheckpointing?: boolean;
+  /** undefined: none */
+  featureCache?: NativeFeatureCacheOptions | undefined;
+}
+
+export interface NativeFeatureCacheOptions {
+  /** bytes; default 1 GiB */
+  memory?: number;
+  /** "float32", the default, or "bfloat16" */
+  dtype?: string;
+  /** default: the system's for temporary files */
+  directory?: string;
 }
 
 export interface NativeParameterGroup {
@@ -166,9 +177,18 @@ export interface NativeStats {
   /** element i: batches of 2^i to 2^(i+1) - 1 rows */
   batchRows: number[];
   batchTokens: number[];
+  featureCache: NativeFeatureCacheStats;
   tokenizerSeconds: number;
   queueSeconds: number;
   computeSeconds: number;
+}
+
+export interface NativeFeatureCacheStats {
+  rows: number;
+  memoryBytes: number;
+  fileBytes: number;
+  hits: number;
+  misses: number;
 }
 
 /** One handle of a loaded model. `id` is chosen by the caller and names the call for `cancel`. */
@@ -185,6 +205,8 @@ export interface NativeModel {
   /** Resolves to the model's `config` from then on; null takes the calibration away. */
   setCalibration(calibration: NativeCalibration | null): Promise<string>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
+  /** Predicts the call as one batch, in turn as a step is, and with the steps' feature cache where there is one. */
+  evaluate(input: NativeInput): Promise<NativePrediction>;
   saveTrainingState(file: string): Promise<void>;
   loadTrainingState(file: string): Promise<NativeTrainingPosition>;
   savePretrained(directory: string): Promise<void>;

@@ -1,5 +1,19 @@
 import type { NativeStats } from "./native.cjs";
 
+/** What {@link TrainingOptions.featureCache} keeps, as of the last training step. */
+export interface FeatureCacheStats {
+  /** Rows that are kept. */
+  rows: number;
+  /** Bytes that they take in memory, their token ids included. */
+  memoryBytes: number;
+  /** Bytes that they take in the file. */
+  fileBytes: number;
+  /** Rows that were there when a step or an evaluation wanted them, since training was configured. */
+  hits: number;
+  /** Rows that the encoder had to compute, likewise. */
+  misses: number;
+}
+
 /**
  * Counters of a model's engine since it was loaded, of all its handles together; `queuedRows`, `handles` and
  * `workers` are of now.
@@ -29,6 +43,8 @@ export interface EngineStats {
   batchRows: number[];
   /** Batches by their tokens, likewise. */
   batchTokens: number[];
+  /** All 0 without {@link TrainingOptions.featureCache}. */
+  featureCache: FeatureCacheStats;
   /** Seconds in which threads turned texts into tokens; 0 with `padding: "include"`, where that is computing. */
   tokenizerSeconds: number;
   /** Seconds that rows waited, from the call to the batch that took them, summed over rows. */
@@ -47,7 +63,12 @@ export interface StatsOptions {
 
 /** A copy, with arrays of our own realm. */
 export function toEngineStats(stats: NativeStats): EngineStats {
-  return { ...stats, batchRows: [...stats.batchRows], batchTokens: [...stats.batchTokens] };
+  return {
+    ...stats,
+    batchRows: [...stats.batchRows],
+    batchTokens: [...stats.batchTokens],
+    featureCache: { ...stats.featureCache },
+  };
 }
 
 /** Who has counters, or nobody any more. */

@@ -2,6 +2,7 @@ import {
   boolean,
   fraction,
   naturalNumber,
+  nonEmptyString,
   nonNegativeNumber,
   numberUpTo,
   oneOf,
@@ -15,13 +16,24 @@ import {
 import { BertCnnError } from "./errors.cjs";
 import { readByLabel, type ByLabel } from "./label-weights.cjs";
 import type { LabelSpace, ProblemType } from "./labels.cjs";
-import type { NativeTrainingOptions } from "./native.cjs";
+import type { NativeFeatureCacheOptions, NativeTrainingOptions } from "./native.cjs";
+import type { Padding } from "./options.cjs";
 
 /** `"adamw"` is torch.optim.AdamW, `"sgd"` torch.optim.SGD. */
 export type Optimizer = "adamw" | "sgd";
 
 /** How the learning rates change from step to step, as `transformers.get_scheduler` has them. */
 export type Schedule = "constant" | "linear" | "cosine" | "polynomial" | "inverse_sqrt";
+
+/** Options of {@link TrainingOptions.featureCache}. */
+export interface FeatureCacheOptions {
+  /** Bytes that the cache may take in memory; what goes beyond is in a file. Default 2^30. */
+  memory?: number | undefined;
+  /** What hidden states are kept in. `"bfloat16"` takes half of it all, and rounds them. Default `"float32"`. */
+  dtype?: "float32" | "bfloat16" | undefined;
+  /** Where the file is made. It has no name, and is gone with the process. Default `os.tmpdir()`. */
+  directory?: string | undefined;
+}
 
 /** Options of {@link BertCnn.configureTraining}; `docs/training.md` explains them. */
 export interface TrainingOptions {
@@ -80,13 +92,30 @@ export interface TrainingOptions {
   dtype?: "float32" | "bfloat16" | undefined;
   /** Whether layers are computed anew in the backward pass, which takes time and saves memory. Default false. */
   gradientCheckpointing?: boolean | undefined;
+  /**
+   * Whether the encoder's hidden states are computed once for each text and kept, for steps while the whole encoder is
+   * frozen; during others the cache is empty. Not with `padding: "include"`. Default false.
+   */
+  featureCache?: boolean | FeatureCacheOptions | undefined;
 }
 
 /** Read later: what is right depends on the model's labels. */
 const later = (value: unknown) => value;
 
-/** For {@link shaped}: the names and checks of {@link TrainingOptions}. */
-export const trainingShape = {
+const featureCacheShape = {
+  memory: naturalNumber,
+  dtype: oneOf("float32", "bfloat16"),
+  directory: nonEmptyString,
+};
+
+const featureCache: Check<NativeFeatureCacheOptions | undefined> = (value, name) => {
+  if (typeof value === "boolean") return value ? {} : undefined;
+  if (typeof value !== "object") throw unexpected("boolean or object", name, value);
+  return shaped(value, name, featureCacheShape);
+};
+
+/** For {@link shaped}: the names and checks of those {@link TrainingOptions} that do not follow from the data. */
+export const trainingShapeWithoutData = {
   learningRate: numberUpTo(1e6),
   headLearningRate: numberUpTo(1e6),
   layerDecay: numberUpTo(1),
@@ -98,18 +127,23 @@ export const trainingShape = {
   momentum: fraction,
   nesterov: boolean,
   schedule: oneOf("constant", "linear", "cosine", "polynomial", "inverse_sqrt"),
-  totalSteps: positiveInteger,
   warmupSteps: naturalNumber,
   warmupRatio: numberUpTo(1),
   power: numberUpTo(1e6),
   classWeights: later,
-  classCounts: later,
   posWeight: later,
   labelSmoothing: fraction,
   maxGradNorm: nonNegativeNumber,
   gradientAccumulationSteps: positiveInteger,
   dtype: oneOf("float32", "bfloat16"),
   gradientCheckpointing: boolean,
+  featureCache,
+};
+
+const trainingShape = {
+  ...trainingShapeWithoutData,
+  totalSteps: positiveInteger,
+  classCounts: later,
 };
 
 type Given = Shaped<typeof trainingShape>;
@@ -217,12 +251,17 @@ function readLoss(given: Given, labels: readonly string[]): NativeTrainingOption
   };
 }
 
-/** Reads {@link TrainingOptions} for the model that `space` is of. */
-export function readTrainingOptions(value: unknown, space: LabelSpace): NativeTrainingOptions {
+/** Reads {@link TrainingOptions} for the model that `space` and `padding` are of. */
+export function readTrainingOptions(
+  value: unknown,
+  space: LabelSpace,
+  padding: Padding = "ignore",
+): NativeTrainingOptions {
   const given = shaped(value, "options", trainingShape);
   checkOptimizer(given);
   checkSchedule(given);
   checkProblemType(given, space.problemType);
+  if (padding === "include") checkNames(given, ["featureCache"], 'padding "ignore"');
   const { classWeights, classCounts, posWeight, ...rest } = given;
   return { ...rest, ...readLoss({ classWeights, classCounts, posWeight }, space.labels) };
 }

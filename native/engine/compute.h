@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/requests.h"
+#include "engine/stats.h"
 
 namespace bertcnn::engine {
 
@@ -61,6 +62,9 @@ class Compute {
 
   /// One training step. A step that throws has changed nothing.
   virtual StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) = 0;
+
+  /// Of the cache that training steps use, if there is one.
+  virtual FeatureCacheStats feature_cache() const { return {}; }
 };
 
 }  // namespace bertcnn::engine

@@ -148,6 +148,11 @@ void Engine::run_barrier(const std::shared_ptr<BarrierCall>& barrier) {
   } catch (...) {
     failure = current_failure();
   }
+  const FeatureCacheStats feature_cache = compute_->feature_cache();
+  {
+    const std::lock_guard lock(mutex_);
+    stats_.feature_cache = feature_cache;
+  }
   finish_barrier(barrier, std::move(failure));
 }
 

@@ -319,6 +319,10 @@ const ModelInfo& ModelCompute::info() const {
   return state_->info;
 }
 
+const model::BertCnn& ModelCompute::model() const {
+  return state_->model;
+}
+
 int64_t ModelCompute::labels() const {
   return state_->model.config().num_labels();
 }
@@ -466,14 +470,15 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
   });
 }
 
-Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
+template <typename Forward>
+Prediction ModelCompute::predict_whole(const Input& input, const CancelCheck& cancelled,
+                                       Forward&& forward) {
   return translating_errors([&]() -> Prediction {
     if (row_count(input) == 0) return Prediction{.labels = labels()};
     repack();
     const c10::InferenceMode inference;
     Batch batch = make_batch(input, cancelled);
-    const at::Tensor logits =
-        state_->model.forward(batch.packed, {false, state_->generator, cancelled});
+    const at::Tensor logits = forward(batch.packed);
     Prediction prediction;
     prediction.rows = batch.packed.sequences();
     prediction.labels = labels();
@@ -486,6 +491,19 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
     prediction.truncated = std::move(batch.truncated);
     prediction.calibration = calibration();
     return prediction;
+  });
+}
+
+Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
+  return predict_whole(input, cancelled, [&](const kernels::PackedBatch& batch) {
+    return state_->model.forward(batch, {false, state_->generator, cancelled});
+  });
+}
+
+Prediction ModelCompute::evaluate(const Input& input) {
+  if (!state_->trainer) return predict_call(input, {});
+  return predict_whole(input, {}, [&](const kernels::PackedBatch& batch) {
+    return state_->trainer->predict(batch, {});
   });
 }
 
@@ -580,6 +598,12 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     result.grad_norm = step.grad_norm;
     return result;
   });
+}
+
+FeatureCacheStats ModelCompute::feature_cache() const {
+  if (!state_->trainer) return {};
+  const training::FeatureCounts counts = state_->trainer->feature_counts();
+  return {counts.rows, counts.memory_bytes, counts.file_bytes, counts.hits, counts.misses};
 }
 
 void ModelCompute::save_training_state(const std::string& file) {

@@ -13,6 +13,9 @@
 #include "model/freeze_config.h"
 #include "training/options.h"
 
+namespace bertcnn::model {
+class BertCnn;
+}
 namespace bertcnn::training {
 class Trainer;
 }
@@ -86,6 +89,8 @@ class ModelCompute final : public Compute {
   ~ModelCompute() override;
 
   const ModelInfo& info() const;
+  /// For looking at weights and, within a step's `cancelled`, at their gradients.
+  const model::BertCnn& model() const;
 
   int64_t labels() const override;
   bool has_probabilities() const override;
@@ -99,6 +104,11 @@ class ModelCompute final : public Compute {
                const CancelCheck& cancelled) override;
   Prediction predict_call(const Input& input, const CancelCheck& cancelled) override;
   StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) override;
+  FeatureCacheStats feature_cache() const override;
+
+  /// Predicts a whole call as one batch, as steps see it: with the feature cache where training has
+  /// one, which is used and filled.
+  Prediction evaluate(const Input& input);
 
   /// Sets up a new optimizer and drops the former one. Where that fails `train_step` throws the
   /// same; before the first call it throws ERR_TRAINING_NOT_CONFIGURED.
@@ -129,6 +139,9 @@ class ModelCompute final : public Compute {
  private:
   struct State;
   struct Batch;
+  /// What `forward` makes of the call's rows, as a prediction.
+  template <typename Forward>
+  Prediction predict_whole(const Input& input, const CancelCheck& cancelled, Forward&& forward);
   Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
 

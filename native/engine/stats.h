@@ -20,6 +20,16 @@ struct Histogram {
   }
 };
 
+/// The hidden states that training with a frozen encoder keeps: what is there now, and how often a
+/// row was (hits) or had to be computed (misses) since training was configured.
+struct FeatureCacheStats {
+  int64_t rows = 0;
+  int64_t memory_bytes = 0;
+  int64_t file_bytes = 0;
+  int64_t hits = 0;
+  int64_t misses = 0;
+};
+
 /// Counters since the start, of all clients, but for `queued_rows` to `workers`, which are of now.
 struct EngineStats {
   int64_t queued_rows = 0;
@@ -35,6 +45,7 @@ struct EngineStats {
   int64_t refused = 0;    // calls, because the queue was full
   Histogram batch_rows;
   Histogram batch_tokens;
+  FeatureCacheStats feature_cache;  // as of the last step or other barrier
 
   // Threads that work at the same time add up, so these may outrun the clock on the wall.
   Duration tokenizer_time{};  // turning rows into tokens; 0 where a call is a batch

@@ -106,7 +106,7 @@ at::Tensor SelfAttention::train(const at::Tensor& hidden, const PackedBatch& bat
   const auto& [query, key, value] = projections_;
   const PlainWeight stacked = {at::cat({query.weight, key.weight, value.weight}),
                                at::cat({query.bias, key.bias, value.bias})};
-  const at::Tensor qkv = trained_linear(hidden, stacked, trained_type(context));
+  const at::Tensor qkv = trained_linear(hidden, stacked, trained_type(context), context.casts);
   const int64_t size = hidden.size(1);
   if (at::GradMode::is_enabled() && qkv.is_cpu() && attends_rows(size / heads_)) {
     return trained_attention(qkv, batch, heads_, dropout_, context);

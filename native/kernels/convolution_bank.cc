@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "kernels/cpu/rows.h"
+#include "kernels/trained_windows.h"
 
 namespace bertcnn::kernels {
 namespace {
@@ -113,10 +114,15 @@ at::Tensor ConvolutionBank::forward(const HiddenStates& hidden, const PackedBatc
 
 at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch& batch,
                                      TrainedType type) const {
-  const Slots slots = make_slots(batch, largest_kernel_);
   std::vector<at::Tensor> places;
   for (const Convolution& convolution : convolutions_) places.push_back(by_place(convolution));
   const at::Tensor weight = at::cat(places);
+  if (at::GradMode::is_enabled() && hidden.is_cpu() && hidden.scalar_type() == at::kFloat) {
+    std::vector<at::Tensor> biases;
+    for (const Convolution& convolution : convolutions_) biases.push_back(convolution.bias);
+    return trained_windows(hidden, {kernel_sizes(), weight, at::cat(biases)}, batch, type);
+  }
+  const Slots slots = make_slots(batch, largest_kernel_);
   const at::Tensor product = trained_linear(
       spread(hidden, batch, slots), {weight, at::zeros({weight.size(0)}, weight.options())}, type);
   // [T', F] each: the tokens' parts at each place of each kernel.
@@ -138,12 +144,14 @@ at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch
 }
 
 at::Tensor ConvolutionBank::multiply(const Operand& hidden, const PackedBatch& batch) const {
-  std::vector<int64_t> kernel_sizes;
-  kernel_sizes.reserve(convolutions_.size());
-  for (const Convolution& convolution : convolutions_) {
-    kernel_sizes.push_back(convolution.kernel_size);
-  }
-  return window_max_rows(packed_.multiply(hidden), batch, kernel_sizes, packed_biases_);
+  return window_max_rows(packed_.multiply(hidden), batch, kernel_sizes(), packed_biases_);
+}
+
+std::vector<int64_t> ConvolutionBank::kernel_sizes() const {
+  std::vector<int64_t> sizes;
+  sizes.reserve(convolutions_.size());
+  for (const Convolution& convolution : convolutions_) sizes.push_back(convolution.kernel_size);
+  return sizes;
 }
 
 void ConvolutionBank::pack(Arithmetic arithmetic) {

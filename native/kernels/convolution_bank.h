@@ -44,6 +44,7 @@ class ConvolutionBank {
   static at::Tensor by_place(const Convolution& convolution);
   at::Tensor convolve(const at::Tensor& hidden, const PackedBatch& batch, TrainedType type) const;
   at::Tensor multiply(const Operand& hidden, const PackedBatch& batch) const;
+  std::vector<int64_t> kernel_sizes() const;
 
   std::vector<Convolution> convolutions_;
   int64_t largest_kernel_ = 1;

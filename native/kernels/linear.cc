@@ -16,7 +16,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
 }
 
 at::Tensor Linear::train(const at::Tensor& x, const ForwardContext& context) const {
-  return trained_linear(x, plain_, trained_type(context));
+  return trained_linear(x, plain_, trained_type(context), context.casts);
 }
 
 Product Linear::forward(const Operand& x, const ForwardContext& context) const {

@@ -25,6 +25,8 @@ struct PackedBatch {
   int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back(); }
   int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
+  /// A view of sequence b as a batch of its own.
+  PackedBatch sequence(int64_t b) const;
 };
 
 /// Collects sequences on the host and lays them one after another.

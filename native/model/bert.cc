@@ -6,11 +6,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "kernels/checkpointed.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
 #include "kernels/recycling_allocator.h"
+#include "kernels/weight_casts.h"
 
 namespace bertcnn::model {
 
@@ -120,11 +122,15 @@ namespace {
 /// The layer's output, of which only the input is kept for the backward pass.
 HiddenStates checkpoint(const BertLayer& layer, const at::Tensor& hidden, const PackedBatch& batch,
                         const ForwardContext& context) {
-  const auto compute = [&layer, &batch, context](const at::Tensor& x,
-                                                 const at::Generator& generator) {
+  const auto casts = std::make_shared<kernels::WeightCasts>();
+  const auto compute = [&layer, &batch, context, casts](const at::Tensor& x,
+                                                        const at::Generator& generator) {
     ForwardContext own = context;
     own.generator = generator;
-    return layer.forward({x, {x}}, batch, own).values;
+    own.casts = casts.get();
+    at::Tensor values = layer.forward({x, {x}}, batch, own).values;
+    casts->begin_second_pass();
+    return values;
   };
   const at::Tensor output = kernels::checkpointed(hidden, context.generator, compute);
   return {output, {output}};

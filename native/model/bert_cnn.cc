@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "error.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
 
 namespace bertcnn::model {
@@ -109,9 +110,20 @@ HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& con
 }
 
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
+  return classify(encode(batch, context), batch, context);
+}
+
+at::Tensor BertCnn::classify(const HiddenStates& hidden, const PackedBatch& batch,
+                             const ForwardContext& context) const {
   ForwardContext of_head = context;
   of_head.arithmetic = context.training ? Arithmetic::autograd : arithmetic_;
-  return head_.forward(encode(batch, context), batch, of_head);
+  return head_.forward(hidden, batch, of_head);
+}
+
+at::Tensor BertCnn::classify(const at::Tensor& hidden, const PackedBatch& batch,
+                             const ForwardContext& context) const {
+  if (context.training) return classify({hidden, {hidden}}, batch, context);
+  return classify({hidden, kernels::operand_of(hidden, arithmetic_)}, batch, context);
 }
 
 void BertCnn::pack(Arithmetic arithmetic, bool release_encoder) {

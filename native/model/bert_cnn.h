@@ -48,6 +48,12 @@ class BertCnn {
   /// `context.arithmetic` is not asked.
   at::Tensor forward(const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
+  /// The two halves of it: the encoder's last hidden states, `[T, H]`, and the logits that follow
+  /// from their values.
+  kernels::HiddenStates encode(const kernels::PackedBatch& batch,
+                               const kernels::ForwardContext& context) const;
+  at::Tensor classify(const at::Tensor& hidden, const kernels::PackedBatch& batch,
+                      const kernels::ForwardContext& context) const;
 
   /// Every weight, in the order of the state dict.
   const kernels::ParameterList& parameters() const { return parameters_; }
@@ -56,6 +62,8 @@ class BertCnn {
   /// The encoder's lowest layers that are frozen whole, like all below them: they want no plain
   /// matrices to train what lies above.
   int64_t frozen_layers() const { return std::max<int64_t>(0, frozen_blocks_ - 1); }
+  /// Whether the encoder is frozen whole, and so a fixed function of the tokens.
+  bool encoder_is_frozen() const { return frozen_blocks_ == bert_.blocks(); }
   /// What a training step changes from now on. ERR_INVALID_ARGUMENT as `trained_names` refuses;
   /// then nothing changes. What is trained then must not be released.
   void set_freeze(const Freeze& freeze);
@@ -93,8 +101,8 @@ class BertCnn {
   at::Device device() const { return device_; }
 
  private:
-  kernels::HiddenStates encode(const kernels::PackedBatch& batch,
-                               const kernels::ForwardContext& context) const;
+  at::Tensor classify(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
+                      const kernels::ForwardContext& context) const;
   kernels::ParameterList matrices(int64_t first_layer, int64_t last_layer) const;
 
   BertCnnConfig config_;

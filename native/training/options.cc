@@ -121,6 +121,10 @@ void check(const TrainingOptions& options) {
     fail("ERR_INVALID_ARGUMENT", "Expected at least 1 for gradientAccumulationSteps but received ",
          options.gradient_accumulation_steps, ".");
   }
+  if (options.feature_cache.memory < 0) {
+    fail("ERR_INVALID_ARGUMENT", "Expected at least 0 for featureCache.memory but received ",
+         options.feature_cache.memory, ".");
+  }
   check_optimizer(options);
   check_schedule(options);
 }

@@ -29,6 +29,14 @@ struct LossOptions {
   double label_smoothing = 0;         // single label
 };
 
+/// Keeps a frozen encoder's hidden states from step to step; see training/feature_cache.h.
+struct FeatureCacheOptions {
+  bool enabled = false;
+  int64_t memory = int64_t{1} << 30;  // bytes; what goes beyond is in a file
+  bool bfloat16 = false;              // what is kept; else float32
+  std::string directory;              // of the file; empty: the system's for temporary files
+};
+
 /// The defaults are PyTorch's, but for the learning rates.
 struct TrainingOptions {
   double learning_rate = 5e-5;       // of the encoder's top layer
@@ -47,6 +55,7 @@ struct TrainingOptions {
   int64_t gradient_accumulation_steps = 1;  // batches whose mean gradient makes one optimizer step
   std::optional<bool> bfloat16;             // of the matrix products; unset: as the model predicts
   bool gradient_checkpointing = false;  // compute layers anew in the backward pass, to save memory
+  FeatureCacheOptions feature_cache;
 };
 
 /// "adamw" or "sgd", else ERR_INVALID_ARGUMENT.

@@ -36,6 +36,10 @@ void each_option(Options& options, Field&& field) {
   field("gradientAccumulationSteps", options.gradient_accumulation_steps);
   field("bfloat16", options.bfloat16);
   field("gradientCheckpointing", options.gradient_checkpointing);
+  field("featureCache", options.feature_cache.enabled);
+  field("featureCacheMemory", options.feature_cache.memory);
+  field("featureCacheBfloat16", options.feature_cache.bfloat16);
+  field("featureCacheDirectory", options.feature_cache.directory);
 }
 
 template <typename T>
@@ -70,6 +74,10 @@ void read_value(const char* name, const json::Value& value, int64_t& target) {
 void read_value(const char* name, const json::Value& value, bool& target) {
   if (!value.is_bool()) refuse(name, value);
   target = value.as_bool();
+}
+void read_value(const char* name, const json::Value& value, std::string& target) {
+  if (!value.is_string()) refuse(name, value);
+  target = value.as_string();
 }
 void read_value(const char* name, const json::Value& value, OptimizerType& target) {
   if (!value.is_string()) refuse(name, value);

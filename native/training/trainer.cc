@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "error.h"
@@ -25,12 +27,22 @@ std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
   return weights;
 }
 
-}  // namespace
-
-namespace {
-
 /// What faster steps are worth in memory, unless checkpointing asks for little of it.
 constexpr double kMemoryOnTop = 0.25;
+
+void check_feature_cache(const FeatureCacheOptions& options, const model::BertCnn& model) {
+  if (model.config().padding == model::Padding::include) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected no options.featureCache with padding 'include', where a row's hidden states "
+         "depend on its batch.");
+  }
+  std::error_code error;
+  if (!options.directory.empty() && !std::filesystem::is_directory(options.directory, error)) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected an existing directory for options.featureCache.directory but received '",
+         options.directory, "'.");
+  }
+}
 
 }  // namespace
 
@@ -42,7 +54,11 @@ Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
       loss_(options.loss, model.config(), model.device()),
       optimizer_(make_optimizer(parameter_groups(model, options), options)),
       generator_(std::move(generator)),
-      weights_(weights_of(*optimizer_)) {}
+      weights_(weights_of(*optimizer_)) {
+  if (!options.feature_cache.enabled) return;
+  check_feature_cache(options.feature_cache, model);
+  features_.emplace(options.feature_cache);
+}
 
 TrainerStep Trainer::step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                           const std::function<bool()>& cancelled) {
@@ -85,7 +101,7 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
 std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batch,
                                                 const at::Tensor& targets,
                                                 const kernels::ForwardContext& context) {
-  const at::Tensor logits = model_.forward(batch, context);
+  const at::Tensor logits = forward(batch, context);
   const at::Tensor loss = loss_(logits, targets);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
@@ -95,6 +111,17 @@ std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batc
   const int64_t batches = options_.gradient_accumulation_steps;
   (batches == 1 ? loss : loss.div(batches)).backward();
   return {logits.detach().to(at::kCPU), value};
+}
+
+at::Tensor Trainer::forward(const kernels::PackedBatch& batch,
+                            const kernels::ForwardContext& context) {
+  if (!features_ || !model_.encoder_is_frozen()) return model_.forward(batch, context);
+  return model_.classify(features_->encode(model_, batch, context), batch, context);
+}
+
+at::Tensor Trainer::predict(const kernels::PackedBatch& batch,
+                            const std::function<bool()>& cancelled) {
+  return forward(batch, {false, generator_, cancelled});
 }
 
 /// Into the new gradients: those that were there stay as they are until the step is taken.
@@ -155,6 +182,11 @@ void Trainer::follow_freeze() {
   optimizer_ = std::move(optimizer);
   weights_ = weights;
   accumulated_ = std::move(accumulated);
+  if (features_ && !model_.encoder_is_frozen()) features_->clear();
+}
+
+FeatureCounts Trainer::feature_counts() const {
+  return features_ ? features_->counts() : FeatureCounts();
 }
 
 kernels::ParameterList Trainer::accumulated() const {

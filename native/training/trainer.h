@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "kernels/packed_batch.h"
 #include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
+#include "training/feature_cache.h"
 #include "training/loss.h"
 #include "training/optimizer.h"
 #include "training/options.h"
@@ -34,7 +36,8 @@ struct TrainerStep {
 /// weights, by the mean of the gradients since the last update.
 class Trainer {
  public:
-  /// ERR_INVALID_ARGUMENT: the options of the loss do not fit the model.
+  /// ERR_INVALID_ARGUMENT: the options of the loss or of the feature cache do not fit the model, or
+  /// the cache's directory is none.
   Trainer(const model::BertCnn& model, const TrainingOptions& options, at::Generator generator);
 
   /// Takes one step. targets: as Loss wants them, on the model's device. `cancelled` is asked
@@ -43,6 +46,10 @@ class Trainer {
   /// generator.
   TrainerStep step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                    const std::function<bool()>& cancelled);
+
+  /// The logits, `[B, labels]`, of a prediction that uses and fills the feature cache as a step
+  /// does.
+  at::Tensor predict(const kernels::PackedBatch& batch, const std::function<bool()>& cancelled);
 
   /// Trains what the model says is trained by now. Weights that stay keep what the optimizer and
   /// accumulation have of them. Where it throws nothing has changed.
@@ -57,6 +64,7 @@ class Trainer {
   /// The gradients accumulated since the last update, by weight; none where there are none.
   kernels::ParameterList accumulated() const;
   const at::Generator& generator() const { return generator_; }
+  FeatureCounts feature_counts() const;
 
   /// Where a run stands, beside the weights and what the optimizer remembers.
   struct Position {
@@ -69,6 +77,7 @@ class Trainer {
  private:
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                        const std::function<bool()>& cancelled);
+  at::Tensor forward(const kernels::PackedBatch& batch, const kernels::ForwardContext& context);
   /// Gives the weights the gradients of one batch, and returns its logits and its loss.
   std::pair<at::Tensor, double> backward(const kernels::PackedBatch& batch,
                                          const at::Tensor& targets,
@@ -86,6 +95,7 @@ class Trainer {
   Loss loss_;
   std::unique_ptr<Optimizer> optimizer_;
   at::Generator generator_;
+  std::optional<FeatureCache> features_;
   std::vector<at::Tensor> weights_;      // all trained ones
   std::vector<at::Tensor> accumulated_;  // their gradients since the last update; empty: none
   int64_t batches_ = 0;                  // since the last update

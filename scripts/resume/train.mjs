@@ -11,7 +11,10 @@ const WORDS = ["the", "movie", "was", "not", "very", "good", "bad", "great", "aw
 /** Texts of mixed lengths; a third of them is said to be good. */
 function examples(count) {
   return Array.from({ length: count }, (_, row) => ({
-    text: Array.from({ length: 3 + ((row * 7) % 23) }, (_, i) => WORDS[(row * 3 + i * i) % 10]).join(" "),
+    text: Array.from(
+      { length: 3 + ((row * 7) % 23) },
+      (_, i) => WORDS[(row * 3 + i * i) % 10],
+    ).join(" "),
     label: row % 3 === 0 ? "good" : "bad",
   }));
 }

@@ -14,7 +14,9 @@ import type { Source } from "./source.cjs";
 
 /** Rows that are trained or evaluated together. */
 export interface ExampleBatch {
+  /** The rows' texts. */
   readonly texts: string[];
+  /** Their labels, one for each text. */
   readonly labels: Label[];
   /** The rows' places in the data set that made the batch, from 0. */
   readonly rows: number[];

@@ -26,6 +26,14 @@ export type DataRows = Iterable<object> | AsyncIterable<object>;
 /** What {@link Dataset.from} takes: rows, or a function that gives them anew for each pass. */
 export type DataSource = DataRows | (() => DataRows | Promise<DataRows>);
 
+/** What {@link Dataset.split} gives. */
+export interface DatasetSplit {
+  /** The rows to train on. */
+  readonly train: Dataset;
+  /** The rows to test on. */
+  readonly test: Dataset;
+}
+
 /**
  * Texts with their labels: from memory, from files that are read as they are needed, or from a function. Nothing is
  * read before it is needed; then every row is checked once, before the first batch. `docs/data.md` is its guide.
@@ -109,7 +117,7 @@ export class Dataset implements AsyncIterable<Example> {
    *
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, also where `stratify` meets labels that are no classes
    */
-  async split(options?: SplitOptions): Promise<{ train: Dataset; test: Dataset }> {
+  async split(options?: SplitOptions): Promise<DatasetSplit> {
     const given = readSplitOptions(options);
     const statistics = given.stratify ? await this.#statistics() : null;
     const { train, test } = splitRows(await this.size(), given, statistics);

@@ -6,7 +6,7 @@ import type { FileFormat, FileParser, Parsed } from "./file-format.cjs";
 import { decode, orProblem } from "./jsonl.cjs";
 import { elementAt } from "./element.cjs";
 import type { RawRecord } from "./record-splitter.cjs";
-import type { Column, Row, RowReader } from "./row-reader.cjs";
+import type { Column, Row, ExampleReader } from "./row-reader.cjs";
 
 /** How fields lie in a record of CSV or TSV. */
 export interface Dialect {
@@ -100,11 +100,11 @@ class Layout {
 
 class DelimitedParser implements FileParser {
   readonly #file: string;
-  readonly #reader: RowReader;
+  readonly #reader: ExampleReader;
   readonly #dialect: Dialect;
   #layout: Layout | undefined;
 
-  constructor(file: string, reader: RowReader, dialect: Dialect) {
+  constructor(file: string, reader: ExampleReader, dialect: Dialect) {
     this.#file = file;
     this.#reader = reader;
     this.#dialect = dialect;
@@ -150,7 +150,7 @@ class DelimitedParser implements FileParser {
 }
 
 /** CSV or TSV. */
-export function delimited(reader: RowReader, dialect: Dialect): FileFormat {
+export function delimited(reader: ExampleReader, dialect: Dialect): FileFormat {
   return {
     quotedBy: dialect.quote ? dialect.delimiter : null,
     parser: (file) => new DelimitedParser(file, reader, dialect),

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { RowProblem } from "./bad-rows.cjs";
 import type { Example } from "./example.cjs";
 import type { FileFormat, Parsed } from "./file-format.cjs";
-import { objectRow, type RowReader } from "./row-reader.cjs";
+import { objectRow, type ExampleReader } from "./row-reader.cjs";
 
 /** Bytes as text; a {@link RowProblem} where they are no UTF-8. */
 export function decode(bytes: Buffer): string {
@@ -29,13 +29,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-function parseLine(bytes: Buffer, reader: RowReader): Example | null {
+function parseLine(bytes: Buffer, reader: ExampleReader): Example | null {
   const text = decode(bytes);
   return text.trim() === "" ? null : reader.read(objectRow(parseJson(text)));
 }
 
 /** A JSON object a line. */
-export function jsonl(reader: RowReader): FileFormat {
+export function jsonl(reader: ExampleReader): FileFormat {
   const parse = (records: readonly { readonly bytes: Buffer }[]): Parsed[] =>
     records.map(({ bytes }) => orProblem(() => parseLine(bytes, reader)));
   return { quotedBy: null, parser: () => ({ parse }) };

@@ -58,8 +58,39 @@ function present(row: Row, columns: readonly Column[]): Column {
   throw new RowProblem(columns[0] ?? null, `Expected a column ${names} but there is none`);
 }
 
+/** What makes examples of rows. */
+export interface ExampleReader {
+  /** The columns that make an example of this row; throws a {@link RowProblem} where one is missing. */
+  columns(row: Row): readonly Column[];
+  /** Throws a {@link RowProblem} where the row does not give an example. */
+  read(row: Row): Example;
+}
+
+/** Makes examples of rows without labels, whose label is empty. */
+export class TextReader implements ExampleReader {
+  readonly #columns: readonly Column[];
+
+  constructor(textColumn: Column | undefined) {
+    this.#columns = textColumn === undefined ? TEXT_COLUMNS : [textColumn];
+  }
+
+  columns(row: Row): readonly Column[] {
+    return [present(row, this.#columns)];
+  }
+
+  read(row: Row): Example {
+    return { text: readText(row, present(row, this.#columns)), label: "" };
+  }
+}
+
+function readText(row: Row, column: Column): string {
+  const text = row.cell(column);
+  if (typeof text !== "string") throw problem("string", "the text", text, column);
+  return text;
+}
+
 /** Makes examples of rows. */
-export class RowReader {
+export class RowReader implements ExampleReader {
   readonly #options: RowOptions;
   readonly #textColumns: readonly Column[];
   /** One of them is the label's; `null` where each of `labelColumn` gives a number. */
@@ -80,7 +111,6 @@ export class RowReader {
     return this.#labelColumns === null ? this.#numberColumns.map(String) : null;
   }
 
-  /** The columns that make an example of this row; throws a {@link RowProblem} where one is missing. */
   columns(row: Row): readonly Column[] {
     const labels = this.#labelColumns
       ? [present(row, this.#labelColumns)]
@@ -88,11 +118,9 @@ export class RowReader {
     return [present(row, this.#textColumns), ...labels];
   }
 
-  /** Throws a {@link RowProblem} where the row does not give an example. */
   read(row: Row): Example {
     const [textColumn = "", labelColumn = "", ...more] = this.columns(row);
-    const text = row.cell(textColumn);
-    if (typeof text !== "string") throw problem("string", "the text", text, textColumn);
+    const text = readText(row, textColumn);
     if (this.#labelColumns) return { text, label: this.#label(row.cell(labelColumn), labelColumn) };
     const label = [labelColumn, ...more].map((column) => toNumber(row.cell(column), column));
     return { text, label };

@@ -8,5 +8,5 @@ export async function calibrate(
   { logits, targets }: EvaluatedTexts,
 ): Promise<void> {
   const { problemType, labels } = model;
-  await (model as unknown as { setCalibration(c: unknown): Promise<void> }).setCalibration(fitCalibration({ problemType, labels, logits: logits.data, targets }));
+  await model.setCalibration(fitCalibration({ problemType, labels, logits: logits.data, targets }));
 }

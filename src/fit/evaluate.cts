@@ -1,4 +1,4 @@
-import type { BertCnn } from "../bert-cnn.cjs";
+import { evaluateBatch, type BertCnn } from "../bert-cnn.cjs";
 import { throwIfAborted } from "../calls.cjs";
 import { abortSignal, boolean, positiveInteger, shaped } from "../check.cjs";
 import type { Dataset } from "../data/dataset.cjs";
@@ -10,7 +10,7 @@ import { toTargets, type Targets } from "./targets.cjs";
 
 /** Options of {@link BertCnn.evaluate}. */
 export interface EvaluateOptions {
-  /** Rows handed over at a time; the engine makes batches of its own of them. Default 256. */
+  /** Rows that are computed at a time. Default 32. */
   batchSize?: number | undefined;
   /** Whether to show progress on standard error. Default: where that is a terminal. */
   progress?: boolean | undefined;
@@ -49,8 +49,8 @@ export async function evaluate(
 }
 
 /**
- * Predicts all rows of `data` and compares. One call after another is computed, so that the same rows meet in a batch
- * whatever else the process does.
+ * Predicts all rows of `data` and compares. A batch is computed by itself, in turn with training steps, so that the same
+ * rows meet in it whatever else the process does, and with the feature cache where that acts.
  */
 export async function evaluateTexts(
   model: BertCnn,
@@ -61,14 +61,14 @@ export async function evaluateTexts(
     progress?: Progress | undefined;
   },
 ): Promise<EvaluatedTexts> {
-  const { batchSize = 256, signal, progress } = options;
+  const { batchSize = 32, signal, progress } = options;
   const texts: string[] = [];
   const logits: number[][] = [];
   const targets: Targets[] = [];
   for await (const batch of data.batches({ batchSize })) {
     throwIfAborted(signal);
     targets.push(toTargets(batch.labels, batch.rows, model));
-    const prediction = await model.predict(batch.texts, { signal });
+    const prediction = await evaluateBatch(model, batch.texts);
     logits.push([...prediction.logits.data]);
     texts.push(...batch.texts);
     progress?.advance(batch.texts.length);

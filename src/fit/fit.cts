@@ -7,6 +7,7 @@ import { unexpected } from "../check.cjs";
 import { Dataset } from "../data/dataset.cjs";
 import { BertCnnError } from "../errors.cjs";
 import { readPath } from "../paths.cjs";
+import type { BestRecord } from "../report/run-record.cjs";
 import { calibrate } from "./calibrate.cjs";
 import { evaluateTexts, type EvaluatedTexts, type Evaluation } from "./evaluate.cjs";
 import { readFitOptions, type FitSettings } from "./options.cjs";
@@ -34,7 +35,7 @@ export interface FitResult {
   /** Why it ended. */
   readonly stopped: "completed" | "early stopping" | "max steps";
   /** The best evaluation; `null` without `evalDataset`. */
-  readonly best: { readonly step: number; readonly metric: string; readonly value: number } | null;
+  readonly best: BestRecord | null;
   /** Of `evalDataset`, with the weights that the model has now; `null` without. */
   readonly evaluation: Evaluation | null;
   /** The newest checkpoint; `null` where none was written. */
@@ -169,7 +170,9 @@ export async function fit(model: BertCnn, data: unknown, options: unknown): Prom
       resumed === null ? initialState() : await resume(model, folder, resumed, identity);
     const { outputDir } = settings;
     const logs =
-      outputDir === undefined ? undefined : await RunLogs.open(outputDir, groups, resumed);
+      outputDir === undefined
+        ? undefined
+        : await RunLogs.open(outputDir, groups, resumed, state.evaluatedStep);
     try {
       const parts = { model, data, known, settings, state, identity, folder, logs, groups };
       const run = new TrainingRun(parts);

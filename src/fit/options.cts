@@ -17,7 +17,7 @@ import { callback, readFreeze, type Freeze } from "../options.cjs";
 import { readPath } from "../paths.cjs";
 import type { EvaluationRecord, StepRecord } from "../report/run-record.cjs";
 import { Tokenizer } from "../tokenizer.cjs";
-import { trainingShape, type TrainingOptions } from "../training-options.cjs";
+import { trainingShapeWithoutData, type TrainingOptions } from "../training-options.cjs";
 
 /** When to stop before the last epoch. */
 export interface EarlyStopping {
@@ -202,16 +202,14 @@ function checkTogether(given: Given): void {
   }
 }
 
-const { totalSteps, classCounts, ...trainingShapeOfFit } = trainingShape;
-void totalSteps;
-void classCounts;
-
 /** Reads {@link FitOptions}. What only a model can tell is checked later. */
 export function readFitOptions(value: unknown): FitSettings {
-  const given = shaped(value, "options", { ...trainingShapeOfFit, ...fitShape });
+  const given = shaped(value, "options", { ...trainingShapeWithoutData, ...fitShape });
   checkTogether(given);
   const training: Record<string, unknown> = {};
-  for (const name of Object.keys(trainingShapeOfFit) as (keyof typeof trainingShapeOfFit)[]) {
+  for (const name of Object.keys(
+    trainingShapeWithoutData,
+  ) as (keyof typeof trainingShapeWithoutData)[]) {
     if (given[name] !== undefined) training[name] = given[name];
   }
   const { evalDataset, outputDir, maxSteps } = given;

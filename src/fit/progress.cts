@@ -72,7 +72,12 @@ export class Progress {
     const parts =
       this.#total === undefined
         ? [`${this.#title} ${String(this.#done)}`, note, rate, clock(seconds)]
-        : [`${this.#title} ${this.#bar(this.#total)}`, note, rate, this.#time(this.#total, seconds)];
+        : [
+            `${this.#title} ${this.#bar(this.#total)}`,
+            note,
+            rate,
+            this.#time(this.#total, seconds),
+          ];
     return parts.filter((part) => part !== "").join("  ");
   }
 

@@ -18,17 +18,21 @@ export class RunLogs {
     this.#events = events;
   }
 
-  /** @param resumedFrom - the step of the checkpoint that the run goes on from; what was logged later is dropped */
+  /**
+   * @param resumedFrom - the step of the checkpoint that the run goes on from; what was logged later is dropped
+   * @param evaluated - the step of the last evaluation before the checkpoint
+   */
   static async open(
     folder: string,
     groups: readonly string[],
     resumedFrom: number | null,
+    evaluated: number,
   ): Promise<RunLogs> {
     const directory = path.join(folder, "tensorboard");
     await mkdir(directory, { recursive: true }).catch((error: unknown) => {
       throw ioError("Cannot write", directory, error);
     });
-    const metrics = await MetricsLog.open(path.join(folder, METRICS_FILE), resumedFrom);
+    const metrics = await MetricsLog.open(path.join(folder, METRICS_FILE), resumedFrom, evaluated);
     try {
       return new RunLogs(metrics, await EventLog.open(directory, groups, resumedFrom));
     } catch (error) {

@@ -27,7 +27,13 @@ function asArray(label: Label): readonly (string | number)[] {
 function multiLabelRow(label: Label, labels: readonly string[], wrong: Wrong): number[] {
   const given = asArray(label);
   if (given.length > 0 && given.every((value) => typeof value === "number")) {
-    return numbersRow(given, labels.length, (value) => value >= 0 && value <= 1, "from 0 to 1", wrong);
+    return numbersRow(
+      given,
+      labels.length,
+      (value) => value >= 0 && value <= 1,
+      "from 0 to 1",
+      wrong,
+    );
   }
   const row = new Array<number>(labels.length).fill(0);
   for (const name of given) {

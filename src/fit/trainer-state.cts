@@ -145,13 +145,14 @@ export async function readTrainerState(
 export function compareIdentity(stored: RunIdentity, own: RunIdentity, file: string): void {
   for (const part of ["options", "data"] as const) {
     const [before, now] = [stored[part], own[part]];
+    const show = (value: unknown) => (value === undefined ? "absent" : JSON.stringify(value));
     for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
-      const [was, is] = [JSON.stringify(before[name]), JSON.stringify(now[name])];
+      const [was, is] = [show(before[name]), show(now[name])];
       if (was === is) continue;
       throw new BertCnnError(
         "ERR_CHECKPOINT_MISMATCH",
-        `Expected ${part}.${name} to be ${was ?? "absent"}, as in the run of '${file}', to go on with it, ` +
-          `but it is ${is ?? "absent"}`,
+        `Expected ${part}.${name} to be ${was}, as in the run of '${file}', to go on with it, ` +
+          `but it is ${is}`,
       );
     }
   }

@@ -86,8 +86,7 @@ export async function examine(
   const { rows, counts } = await readRows(data, "train on", model, signal);
   if (evalDataset !== undefined) await readRows(evalDataset, "evaluate", model, signal);
   const accumulation = training.gradientAccumulationSteps ?? 1;
-  const batches =
-    epochs === Infinity ? Infinity : await countBatches(data, settings, model, rows);
+  const batches = epochs === Infinity ? Infinity : await countBatches(data, settings, model, rows);
   const totalSteps = Math.min(maxSteps, Math.floor(batches / accumulation));
   if (totalSteps === 0) {
     throw new BertCnnError(

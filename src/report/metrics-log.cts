@@ -62,14 +62,15 @@ async function openToRead(file: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** Leaves the records up to `step`. */
-async function cutBack(file: string, step: number): Promise<void> {
+/** Leaves the steps up to `step` and the evaluations up to `evaluated`. */
+async function cutBack(file: string, step: number, evaluated: number): Promise<void> {
   const handle = await openToRead(file);
   if (handle === undefined) return;
   try {
     await replaceFile(file, async (aside) => {
       for await (const { text, record } of lines(handle)) {
-        if (record.step <= step) await aside.appendFile(text);
+        const last = record.type === "evaluation" ? evaluated : step;
+        if (record.step <= last) await aside.appendFile(text);
       }
     });
   } finally {
@@ -91,11 +92,20 @@ export class MetricsLog {
   /**
    * Begins the file anew, or, with the step that a run is resumed from, cuts it back to that step and goes on.
    * Throws ERR_INVALID_ARGUMENT or ERR_IO.
+   *
+   * @param evaluated - the step of the last evaluation to keep, where the one after `resumedFrom` is still to come
    */
-  static async open(file: string, resumedFrom: number | null = null): Promise<MetricsLog> {
+  static async open(
+    file: string,
+    resumedFrom: number | null = null,
+    evaluated: number | null = resumedFrom,
+  ): Promise<MetricsLog> {
     const path = readPath(file, "file");
     if (resumedFrom === null) await replaceFile(path, () => Promise.resolve());
-    else await cutBack(path, naturalNumber(resumedFrom, "resumedFrom"));
+    else {
+      const step = naturalNumber(resumedFrom, "resumedFrom");
+      await cutBack(path, step, naturalNumber(evaluated, "evaluated"));
+    }
     return new MetricsLog(await AppendedFile.open(path));
   }
 

@@ -49,6 +49,16 @@ export interface RunEvaluation {
   readonly metrics: Metrics;
 }
 
+/** The evaluation whose weights were kept. */
+export interface BestRecord {
+  /** Optimizer steps taken before it. */
+  readonly step: number;
+  /** The metric that chose it. */
+  readonly metric: string;
+  /** That metric's value. */
+  readonly value: number;
+}
+
 /** A training run, as {@link writeReport} shows it. */
 export interface RunRecord {
   /** Heads the page. */
@@ -59,8 +69,8 @@ export interface RunRecord {
   readonly steps: readonly StepRecord[];
   /** In their order. */
   readonly evaluations: readonly EvaluationRecord[];
-  /** The step whose weights were kept, and the metric that chose it. */
-  readonly best: { readonly step: number; readonly metric: string; readonly value: number } | null;
+  /** `null` where none was chosen. */
+  readonly best: BestRecord | null;
   /** The run's options, as JSON has them. */
   readonly options: Readonly<Record<string, unknown>>;
   /** The model's `config.json`. */

@@ -26,7 +26,7 @@ export function scatterChart(title: string, pairs: readonly Pair[], note: Part):
   return plot({
     title,
     description: `${showCount(finite.length)} rows; targets and predictions from ${showNumber(low)} to ${showNumber(high)}.`,
-    note: markup`${note} ${missing > 0 && `${showCount(missing)} rows are not finite.`} ${shown.length < finite.length && `${showCount(shown.length)} of ${showCount(finite.length)} rows are drawn, the largest errors among them.`}`,
+    note: markup`${note} ${missing > 0 && `${showCount(missing)} of ${showCount(pairs.length)} rows are not finite.`} ${shown.length < finite.length && `${showCount(shown.length)} of ${showCount(finite.length)} rows are drawn, the largest errors among them.`}`,
     x: scale,
     y: scale,
     xLabel: "target",

@@ -24,6 +24,8 @@ inline constexpr const char* kTinyConfigWithoutDropout = R"({
   "num_attention_heads": 3, "intermediate_size": 20, "max_position_embeddings": 16,
   "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0})";
 
+constexpr int64_t kTinyLayers = 2;  // of both
+
 /// A model whose weights are all drawn from `seed`, so that none is without effect.
 inline model::BertCnn random_model(const model::ConfigOverrides& overrides = {},
                                    const char* config = kTinyConfig, uint64_t seed = 7) {
@@ -39,6 +41,9 @@ inline model::BertCnn random_model(const model::ConfigOverrides& overrides = {},
 
 /// Rows of tokens without type ids.
 using Rows = std::vector<std::vector<int32_t>>;
+
+/// Of one token up, so that some are shorter than the kernels.
+inline const Rows kRaggedRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {5}, {2, 3}, {2, 7, 8, 3}};
 
 inline kernels::PackedBatch packed(const Rows& rows) {
   kernels::PackedBatchBuilder builder;
@@ -56,6 +61,15 @@ inline kernels::ForwardContext evaluation() {
 
 inline kernels::ForwardContext training(uint64_t seed) {
   return {true, model::make_generator(at::kCPU, seed), {}};
+}
+
+/// All weights, in the order of the state dict.
+inline std::vector<at::Tensor> copy_weights(const model::BertCnn& model) {
+  std::vector<at::Tensor> copies;
+  for (const auto& parameter : model.parameters()) {
+    copies.push_back(parameter.tensor.detach().clone());
+  }
+  return copies;
 }
 
 /// Largest absolute difference of two tensors of one shape.

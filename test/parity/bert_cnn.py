@@ -89,6 +89,13 @@ class BertCnn(nn.Module):
             parameter.requires_grad_(not is_frozen(freeze, name))
         self.train(self.training)
 
+    def with_options(self, options: dict) -> BertCnn:
+        """Itself, with these for what the head's config has of them."""
+        self.head.padding, self.head.dropout = options["padding"], options["dropout"]
+        self.dropout.p = self.head.dropout
+        self.set_freeze(options["freeze"])
+        return self
+
     def train(self, mode: bool = True) -> BertCnn:
         """The lower part of the encoder that is frozen whole stays in evaluation mode, as bertcnn's does."""
         super().train(mode)

@@ -16,6 +16,9 @@ GRADIENT_ABSOLUTE = 1e-6
 STEP_RELATIVE = 1e-4
 # Of the gradients' norms along the steps: they feel the weights' rounding more than the losses do.
 NORMS_RELATIVE = 1e-3
+# Of each gradient tensor at a later step, by its norm: as its norm does. Where rounding moves PyTorch's own float32 run
+# further from its float64 run, twice that is allowed, tensor by tensor, as for the losses.
+STEP_GRADIENT_RELATIVE = 1e-3
 # Of the weights after those steps, by the norm of the tensor: AdamW divides by the size of the gradient, so
 # that elements with a tiny gradient move by its rounding.
 WEIGHTS_RELATIVE = 1e-3
@@ -63,18 +66,27 @@ def loss(what: str, got, expected) -> Row:
     return worst_element(what, got, expected, LOGIT_ABSOLUTE, LOGIT_RELATIVE)
 
 
-def worst_gradient(what: str, got: dict, expected: dict) -> Row:
-    """Euclidean norm of each tensor's difference <= 1e-4 * its norm + 1e-6. All names must be there."""
-    names = sorted(k for k in expected if k.startswith("grad."))
-    missing = set(names) ^ {k for k in got if k.startswith("grad.")}
-    if missing:
-        return Row(what, float("inf"), 0.0, f"names: {sorted(missing)[:3]}")
+def worst_tensor(what: str, got: dict, expected: dict, prefix: str, bound, exempt: str = "?") -> Row:
+    """Of the tensors whose names begin with `prefix`, the one whose difference's Euclidean norm comes nearest to
+    `bound(name, norm of what is expected)`. All names must be there, and no others."""
+    names = sorted(k for k in expected if k.startswith(prefix))
+    strangers = set(names) ^ {k for k in got if k.startswith(prefix)}
+    if strangers:
+        return Row(what, float("inf"), 0.0, f"names: {sorted(strangers)[:3]}")
     rows = []
-    for name in names:
-        difference = (got[name].double() - expected[name].double()).norm().item()
-        bound = GRADIENT_RELATIVE * expected[name].double().norm().item() + GRADIENT_ABSOLUTE
-        rows.append(Row(what, difference, bound, name.removeprefix("grad.")))
+    for name in (name for name in names if not name.endswith(exempt)):
+        want = expected[name].double()
+        difference = (got[name].double() - want).norm().item()
+        rows.append(Row(what, difference, bound(name, want.norm().item()), name.removeprefix(prefix)))
     return max(rows, key=share)
+
+
+def gradient_bound(_name: str, norm: float) -> float:
+    return GRADIENT_RELATIVE * norm + GRADIENT_ABSOLUTE
+
+
+def worst_gradient(what: str, got: dict, expected: dict) -> Row:
+    return worst_tensor(what, got, expected, "grad.", gradient_bound)
 
 
 def losses(what: str, got: dict, expected: dict, single: dict, double: dict) -> Row:
@@ -108,11 +120,26 @@ def alone(got: dict) -> Row:
     return logits("row alone", got["logits_alone"], got["logits"])
 
 
-def worst_weights(what: str, got: dict, expected: dict) -> Row:
-    """Euclidean norm of each final tensor's difference, against a share of the tensor's own norm."""
+def worst_weights(what: str, got: dict, expected: dict, prefix: str = "final.") -> Row:
+    """Of all trained weights: `got` has the frozen ones, too."""
+    trained = {name: got[name] for name in expected if name in got}
+    bound = lambda _name, norm: WEIGHTS_RELATIVE * norm  # noqa: E731
+    return worst_tensor(what, trained, expected, prefix, bound, WEIGHTS_EXEMPT)
+
+
+def recorded(got: dict, single: dict, double: dict, steps: list[int]) -> list[Row]:
+    """Gradients before the recorded steps, and the weights after them. The first step starts from the same weights and
+    has the bound of any gradient."""
+
+    def drifted(name: str, norm: float) -> float:
+        rounding = (single[name].double() - double[name].double()).norm().item()
+        return STEP_GRADIENT_RELATIVE * norm + GRADIENT_ABSOLUTE + 2 * rounding
+
     rows = []
-    for name in (k for k in expected if k.startswith("final.") and not k.endswith(WEIGHTS_EXEMPT)):
-        difference = (got[name].double() - expected[name].double()).norm().item()
-        bound = WEIGHTS_RELATIVE * expected[name].double().norm().item()
-        rows.append(Row(what, difference, bound, name.removeprefix("final.")))
-    return max(rows, key=share)
+    for step in steps:
+        what, bound = ("first gradients", gradient_bound) if step == 1 else ("later gradients", drifted)
+        rows.append(worst_tensor(what, got, double, f"step_{step}.grad.", bound))
+        rows.append(worst_weights("weights on the way", got, double, f"step_{step}.weight."))
+        for row in rows[-2:]:
+            row.where = f"step {step} {row.where}"
+    return [max((r for r in rows if r.what == what), key=share) for what in dict.fromkeys(r.what for r in rows)]

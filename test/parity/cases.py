@@ -44,6 +44,8 @@ class Case:
     steps: int = STEPS
     # What is frozen from a step on, by the number of steps taken before it.
     freezes: dict[int, Freeze] = field(default_factory=dict)
+    # Steps, from 1, whose gradients (before clipping, with what is accumulated) and weights after it are compared.
+    recorded: list[int] = field(default_factory=list)
 
     def manifest(self) -> dict:
         manifest = {
@@ -55,6 +57,8 @@ class Case:
         }
         if self.freezes:
             manifest["freezes"] = {str(step): freeze for step, freeze in self.freezes.items()}
+        if self.recorded:
+            manifest["recorded"] = self.recorded
         return manifest
 
 
@@ -120,19 +124,40 @@ def shares(batch: dict, labels: torch.Tensor, count: int) -> list[tuple[dict, to
     return [({k: cut(v, i) for k, v in batch.items()}, cut(labels, i)) for i in range(count)]
 
 
-def make_training(model: BertCnn, problem_type: str, case: Case) -> Training:
+def make_training(model: BertCnn, problem_type: str, case: Case, training_class=Training) -> Training:
     if not case.freezes:
-        return Training(model, problem_type, case.training)
+        return training_class(model, problem_type, case.training)
     # What is frozen now and trained later is the optimizer's, too; it leaves alone what has no gradient.
     model.set_freeze("none")
-    run = Training(model, problem_type, case.training)
+    run = training_class(model, problem_type, case.training)
     model.set_freeze(case.options["freeze"])
     return run
 
 
-def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case) -> dict:
-    """Logits, loss, every gradient, then the losses, gradient norms and learning rates of the steps and the weights
-    that they lead to. With accumulation each step takes one share of the batch, in turn. `model` is left as it was."""
+def take_steps(run: Training, batch: dict, labels: torch.Tensor, case: Case) -> dict:
+    """The losses, gradient norms and learning rates of the steps, the gradients and weights of those recorded, and the
+    weights that all lead to. With accumulation each step takes one share of the batch, in turn."""
+    result: dict[str, torch.Tensor] = {}
+    model = run.model
+    parts = shares(batch, labels, case.training.get("gradient_accumulation_steps", 1))
+    history = []
+    for step in range(1, case.steps + 1):
+        if step - 1 in case.freezes:
+            model.set_freeze(case.freezes[step - 1])
+        history.append(run.backward(*parts[(step - 1) % len(parts)]))
+        parameters = trained_parameters(model) if step in case.recorded else {}
+        result |= {f"step_{step}.grad.{k}": p.grad.clone() for k, p in parameters.items()}
+        run.update()
+        result |= {f"step_{step}.weight.{k}": p.detach().clone() for k, p in parameters.items()}
+    for name, values in zip(("losses", "grad_norms", "learning_rates"), zip(*history)):
+        result[name] = torch.tensor(values, dtype=next(model.parameters()).dtype)
+    for name, parameter in trained_parameters(model).items():
+        result[f"final.{name}"] = parameter.detach().clone()
+    return result
+
+
+def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case, training_class=Training) -> dict:
+    """Logits, loss, every gradient, then what `take_steps` has. `model` is left as it was."""
     model = copy.deepcopy(model).train()
     result: dict[str, torch.Tensor] = {}
     logits = model(**batch)
@@ -142,22 +167,30 @@ def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case) -> di
     for name, parameter in trained_parameters(model).items():
         result[f"grad.{name}"] = parameter.grad.clone()
         parameter.grad = None
-    run = make_training(model, problem_type, case)
-    parts = shares(batch, labels, case.training.get("gradient_accumulation_steps", 1))
-    history = []
-    for step in range(case.steps):
-        if step in case.freezes:
-            model.set_freeze(case.freezes[step])
-        history.append(run.step(*parts[step % len(parts)]))
-    for name, values in zip(("losses", "grad_norms", "learning_rates"), zip(*history)):
-        result[name] = torch.tensor(values, dtype=logits.dtype)
-    for name, parameter in trained_parameters(model).items():
-        result[f"final.{name}"] = parameter.detach().clone()
-    return result
+    return result | take_steps(make_training(model, problem_type, case, training_class), batch, labels, case)
+
+
+class Reference:
+    """What PyTorch computes of a directory's model, in float32, and in float64 from the same weights. Loaded once, for
+    any number of cases."""
+
+    def __init__(self, directory: Path):
+        self.single, _ = load_directory(directory)
+        self.double = copy.deepcopy(self.single).double()
+
+    def in_single(self, case: Case, batch, labels, training_class=Training) -> dict:
+        return self._evaluate(self.single, case, batch, labels, training_class)
+
+    def __call__(self, case: Case, batch, labels, training_class=Training) -> tuple[dict, dict]:
+        double = self._evaluate(self.double, case, batch, labels, training_class)
+        return self.in_single(case, batch, labels, training_class), double
+
+    @staticmethod
+    def _evaluate(model: BertCnn, case: Case, batch, labels, training_class) -> dict:
+        model.with_options(case.options)
+        return evaluate(model, batch, labels, case.options["problem_type"], case, training_class)
 
 
 def reference(case: Case, models: Path, batch, labels) -> tuple[dict, dict]:
-    """What PyTorch computes for a case: in float32, and in float64 from the same weights."""
-    model, problem_type = load_directory(models / case.model, **case.options)
-    run = lambda m: evaluate(m, batch, labels, problem_type, case)  # noqa: E731
-    return run(model), run(copy.deepcopy(model).double())
+    """As a Reference that is wanted once."""
+    return Reference(models / case.model)(case, batch, labels)

@@ -9,14 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 import bounds
-from bert_cnn import is_frozen, load_directory
-from cases import Case, make_case, ragged_batch, random_labels, reference
-from check_values import MODELS
+from bert_cnn import is_frozen
+from cases import Case, make_case
+from check_training import MULTI, REGRESSION, SINGLE, STEPS, MiniLmRun, Run, TinyRun
 from native import Native
 from report import Report
 
-STEPS = 20
-LENGTHS = [1, 2, 7, 5, 12, 9, 8, 6]
 FORMS = {
     "encoder": "encoder",
     "embeddings": "embeddings",
@@ -36,21 +34,44 @@ SCHEDULES = {
     "less, the head goes on": {10: "encoder"},
     "another part": {7: ["bert.encoder.layer.1.*"], 14: "embeddings"},
 }
+# Of the MiniLM encoder, which has 6 layers.
+MINILM_FORMS = {
+    "encoder": "encoder",
+    "embeddings": "embeddings",
+    "4 layers": 4,
+    "none": "none",
+    "biases": ["*.bias"],
+    "a layer in the middle": ["bert.encoder.layer.3.*"],
+    "part of the lowest layer": ["bert.embeddings.*", "bert.encoder.layer.0.attention.*"],
+}
+MINILM_SCHEDULES = {
+    "gradually": {5: 4, 10: 2, 15: "none"},
+    "less, the head goes on": {10: "encoder"},
+}
 
 
-def make_cases() -> list[Case]:
-    kind = "regression"
+def make_cases(model: str) -> list[Case]:
+    kind = REGRESSION
     cases = []
     for padding in ("ignore", "include"):
         for name, freeze in FORMS.items():
-            cases.append(make_case(f"{name}, {padding}", "tiny-max-over-time", kind, padding, freeze))
+            cases.append(make_case(f"{name}, {padding}", model, kind, padding, freeze))
     for name, freezes in SCHEDULES.items():
         start = "none" if name.startswith("less") else "encoder"
-        case = make_case(name, "tiny-max-over-time", kind, "ignore", start)
+        case = make_case(name, model, kind, "ignore", start)
         case.freezes = freezes
         cases.append(case)
-    for case in cases:
-        case.steps = STEPS
+    return cases
+
+
+def make_minilm_cases(model: str) -> list[Case]:
+    cases = []
+    for number, (name, freeze) in enumerate(MINILM_FORMS.items()):
+        kind, padding = (REGRESSION, MULTI)[number % 2], ("include", "ignore")[number % 2]
+        cases.append(make_case(name, model, kind, padding, freeze))
+    for name, freezes in MINILM_SCHEDULES.items():
+        cases.append(make_case(name, model, SINGLE, "ignore", "none" if name.startswith("less") else "encoder"))
+        cases[-1].freezes = freezes
     return cases
 
 
@@ -58,31 +79,36 @@ def never_trained(case: Case, name: str) -> bool:
     return all(is_frozen(freeze, name) for freeze in (case.options["freeze"], *case.freezes.values()))
 
 
-def unchanged(case: Case, got: dict) -> bounds.Row:
+def unchanged(case: Case, models: Path, got: dict) -> bounds.Row:
     """How many of the weights that are frozen all along are not, bit for bit, what they were."""
-    before = load_file(MODELS / case.model / "model.safetensors")
+    before = load_file(models / case.model / "model.safetensors")
     frozen = [name for name in before if never_trained(case, name)]
     changed = [name for name in frozen if not torch.equal(got[f"final.{name}"], before[name])]
     return bounds.Row("frozen weights", len(changed), 0.5, " ".join(changed[:3]))
 
 
-def compare(native: Native, case: Case, batch: dict, labels) -> list[bounds.Row]:
-    single, double = reference(case, MODELS, batch, labels)
-    got = native.run(MODELS / case.model, case, batch, labels)
-    rows = bounds.compare(got, single, double, case.steps)
-    return rows + [bounds.worst_weights("weights after", got, double), unchanged(case, got)]
+def compare(run: Run, case: Case) -> list[bounds.Row]:
+    labels = run.prepare(case)
+    single, double = run.reference(case, run.batch, labels)
+    got = run.take(case, labels)
+    rows = bounds.compare(got, single, double, case.steps) + bounds.recorded(got, single, double, case.recorded)
+    return rows + [bounds.worst_weights("weights after", got, double), unchanged(case, run.models, got)]
 
 
-def check(native: Native, report: Report, _minilm: Path) -> None:
-    report.section(f"freezing, {STEPS} steps: largest difference / bound")
-    torch.set_num_threads(1)  # more would wait for each other
-    generator = torch.Generator().manual_seed(13)
+def compare_all(run: Run, report: Report, cases: list[Case], title: str) -> None:
     lines = []
-    for case in make_cases():
-        model, problem_type = load_directory(MODELS / case.model, **case.options)
-        config = model.bert.config
-        batch = ragged_batch(LENGTHS, config.vocab_size, config.type_vocab_size, 0, generator)
-        labels = random_labels(problem_type, len(LENGTHS), config.num_labels, generator)
-        lines.append((case.name, compare(native, case, batch, labels)))
-        report.add(case.name, lines[-1][1])
+    for case in cases:
+        case.steps, case.recorded = STEPS, run.recorded
+        lines.append((case.name, compare(run, case)))
+        report.add(f"{title} {case.name}", lines[-1][1])
     report.table(lines)
+
+
+def check(native: Native, report: Report, encoder: Path) -> None:
+    torch.set_num_threads(1)  # more would wait for each other
+    report.section(f"freezing, {STEPS} steps: largest difference / bound")
+    tiny = TinyRun(native, "tiny-max-over-time")
+    compare_all(tiny, report, make_cases(tiny.model), "freezing")
+    report.section(f"freezing, the MiniLM encoder, {STEPS} steps: largest difference / bound")
+    with MiniLmRun(native, encoder) as run:
+        compare_all(run, report, make_minilm_cases(run.model), "MiniLM freezing")

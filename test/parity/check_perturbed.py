@@ -1,5 +1,5 @@
 """The comparison is worth something only if it fails when the model is changed: one weight, the form of
-GELU, the layer norms' epsilon."""
+GELU, the layer norms' epsilon; and when a training run goes wrong after its first step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import bounds
+import check_training
+import planted
 from bert_cnn import load_directory
 from cases import Case, make_case, ragged_batch, random_labels, reference
 from check_values import MODELS, make_minilm_models
 from native import Native
 from report import Report
 from texts import SENTENCES, encode
+from training import Training
 
 CASE = make_case("changed", "", "single_label_classification", "ignore", "none")
 
@@ -84,6 +87,45 @@ class Perturbed:
         )
 
 
+# A run's case of check_training, options that make what is wrong visible, and the mistake.
+MISTAKES = {
+    "AdamW's bias correction": ("adamw", {}, planted.FirstBiasCorrection),
+    "the momentum's sign": ("sgd, momentum", {}, planted.NegativeMomentum),
+    "a schedule one step ahead": ("linear", {}, planted.ScheduleAhead),
+    "decay of a bias": ("adamw, other betas", {"weight_decay": 2.0}, planted.DecayedBias),
+    "clipping tensor by tensor": ("sgd", {"max_grad_norm": 0.05}, planted.ClippedByTensor),
+    "gradients left from the step before": ("adamw", {}, planted.GradientsLeft),
+    "a gradient that is 1 % too large": ("no clipping", {}, planted.WrongGradient),
+}
+
+
+# What the first step alone would have compared.
+FIRST_STEP = ("loss / float32", "loss / float64", "gradients / float32", "gradients / float64", "first gradients")
+
+
+def failures_with(twin, run: check_training.Run, case: Case, got: dict, labels) -> list[str]:
+    """What fails where PyTorch trains as `twin` does."""
+    rows = check_training.rows_of(case, got, run.reference(case, run.batch, labels, twin))
+    return sorted({row.what for row in rows if not row.passed})
+
+
+def notice_mistakes(report: Report, title: str, run: check_training.Run) -> None:
+    """Each mistake, planted in PyTorch's twin, must make comparisons fail that hold without it, and none of those that
+    the first step has."""
+    for what, (name, options, mistake) in MISTAKES.items():
+        case = check_training.make_case(name, run.model, recorded=run.recorded)
+        case.training |= options
+        labels = run.prepare(case)
+        got = run.native.run(run.models / run.model, case, run.batch, labels)
+        sound = failures_with(Training, run, case, got, labels)
+        failed = failures_with(mistake, run, case, got, labels)
+        seen = bool(failed) and not sound and not set(failed) & set(FIRST_STEP)
+        detail = f"seen in: {', '.join(failed)}" if failed else "NOT SEEN"
+        if sound:
+            detail = f"fails without it, too: {', '.join(sound)}"
+        report.check(f"{title}: {what} is noticed, after the first step", seen, detail)
+
+
 def tiny(native: Native, report: Report) -> None:
     source = MODELS / "tiny-frozen"
     config = load_directory(source)[0].bert.config
@@ -99,7 +141,7 @@ def tiny(native: Native, report: Report) -> None:
 
 def minilm(native: Native, report: Report, directory: Path) -> None:
     models = native.scratch / "minilm"
-    make_minilm_models(directory, models)
+    make_minilm_models(directory, models, ["frozen"])
     batch = encode(directory, SENTENCES)
     labels = torch.arange(len(SENTENCES)) % 3
     perturbed = Perturbed(native, report, models / "frozen", batch, labels, steps=1)
@@ -109,7 +151,12 @@ def minilm(native: Native, report: Report, directory: Path) -> None:
     shutil.rmtree(models)
 
 
-def check(native: Native, report: Report, minilm_directory: Path) -> None:
+def check(native: Native, report: Report, encoder: Path) -> None:
     report.section("the comparison fails when the native model is changed")
     tiny(native, report)
-    minilm(native, report, minilm_directory)
+    minilm(native, report, encoder)
+    report.section("the comparison fails when PyTorch's twin trains otherwise")
+    torch.set_num_threads(1)
+    notice_mistakes(report, "tiny", check_training.TinyRun(native, "tiny-max-over-time"))
+    with check_training.MiniLmRun(native, encoder) as run:
+        notice_mistakes(report, "MiniLM", run)

@@ -3,7 +3,6 @@ torch.nn."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,17 @@ from safetensors.torch import load_file
 
 import bounds
 from bert_cnn import load_directory
-from cases import TRAINING, Case, ragged_batch, random_labels, reference, shares
-from check_values import MODELS, make_minilm_models
+from cases import TRAINING, Case, Reference, ragged_batch, random_labels, reference, shares
+from check_values import MODELS, make_short_minilm
 from native import Native
 from report import Report
-from texts import SENTENCES, encode
+from texts import SHORT_SENTENCES, encode
 
 STEPS = 20
-SINGLE, MULTI = "single_label_classification", "multi_label_classification"
+EVERY_STEP = list(range(1, STEPS + 1))
+SOME_STEPS = [1, 10, 20]
+LENGTHS = [9, 1, 12, 7, 2, 10, 6, 5]  # some shorter than the kernels
+SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 SGD = {"optimizer": "sgd", "learning_rate": 0.02, "head_learning_rate": 0.05}
 LINEAR = {"schedule": "linear", "total_steps": 16, "warmup_steps": 4}
 WEIGHTS = [0.5, 2.0, 1.25]
@@ -47,7 +49,9 @@ LOSSES = {
     "balanced": (SINGLE, {"class_counts": [70, 20, 10]}),
     "label smoothing": (SINGLE, {"label_smoothing": 0.1}),
     "weights, smoothing": (SINGLE, {"class_weights": WEIGHTS, "label_smoothing": 0.2}),
+    "multi label": (MULTI, {}),
     "pos weight": (MULTI, {"pos_weight": WEIGHTS}),
+    "regression": (REGRESSION, {}),
 }
 ACCUMULATION = {
     "2 batches a step": (SINGLE, {"gradient_accumulation_steps": 2}),
@@ -69,6 +73,11 @@ TOGETHER = {
 }
 
 
+# BERT's usual rates: larger ones would make MiniLM's runs chaotic, and rounding would decide them.
+MINILM_RATES = {
+    "adamw": {"learning_rate": 5e-5, "head_learning_rate": 1e-3},
+    "sgd": {"learning_rate": 5e-3, "head_learning_rate": 5e-2},
+}
 # The comparison is worth something only if it fails where one option differs a little.
 CHANGES = {
     "adamw, other betas": {"weight_decay": 0.08},
@@ -93,25 +102,76 @@ ALL = (
 )
 
 
-def make_case(name: str, model: str, padding: str = "ignore") -> Case:
+def make_case(name: str, model: str, padding: str = "ignore", recorded=EVERY_STEP) -> Case:
     problem_type, training = ALL[name]
     options = {"problem_type": problem_type, "padding": padding, "freeze": "none", "dropout": 0.0}
-    return Case(name, model, options, TRAINING | training, STEPS)
+    return Case(name, model, options, TRAINING | training, STEPS, recorded=recorded)
 
 
 def draw(case: Case, generator: torch.Generator) -> tuple[dict, torch.Tensor]:
     model, problem_type = load_directory(MODELS / case.model, **case.options)
-    config, lengths = model.bert.config, [9, 4, 12, 7, 3, 10, 6, 5]
-    batch = ragged_batch(lengths, config.vocab_size, config.type_vocab_size, 0, generator)
-    return batch, random_labels(problem_type, len(lengths), config.num_labels, generator)
+    config = model.bert.config
+    batch = ragged_batch(LENGTHS, config.vocab_size, config.type_vocab_size, 0, generator)
+    return batch, random_labels(problem_type, len(LENGTHS), config.num_labels, generator)
 
 
-def compare(native: Native, models: Path, case: Case, batch: dict, labels, expected) -> list[bounds.Row]:
+def rows_of(case: Case, got: dict, expected: tuple[dict, dict]) -> list[bounds.Row]:
     single, double = expected
-    got = native.run(models / case.model, case, batch, labels)
-    rows = bounds.compare(got, single, double, STEPS) + bounds.steps_taken(got, double)
+    rows = bounds.compare(got, single, double, case.steps)
     rows = [row for row in rows if not row.what.startswith("logits")]  # those have sections of their own
+    if not case.freezes:  # else the groups change on the way
+        rows += bounds.steps_taken(got, double)
+    rows += bounds.recorded(got, single, double, case.recorded)
     return rows + [bounds.worst_weights("weights after", got, double)]
+
+
+class Run:
+    """A model and a batch to take steps on; PyTorch's twin is loaded once."""
+
+    def __init__(self, native: Native, models: Path, model: str, recorded: list[int]):
+        self.native, self.models, self.model, self.recorded = native, models, model, recorded
+        self.reference = Reference(models / model)
+        self.batch: dict[str, torch.Tensor] = {}
+        self.generator = torch.Generator().manual_seed(17)
+
+    def prepare(self, case: Case) -> torch.Tensor:
+        """Labels for a case, which is given the learning rates that suit the model."""
+        config = self.reference.single.bert.config
+        rows = len(self.batch["input_ids"])
+        return random_labels(case.options["problem_type"], rows, config.num_labels, self.generator)
+
+    def take(self, case: Case, labels: torch.Tensor) -> dict:
+        return self.native.run(self.models / self.model, case, self.batch, labels)
+
+    def compare(self, case: Case, labels: torch.Tensor, expected: tuple[dict, dict]) -> list[bounds.Row]:
+        return rows_of(case, self.take(case, labels), expected)
+
+
+class TinyRun(Run):
+    def __init__(self, native: Native, model: str):
+        super().__init__(native, MODELS, model, EVERY_STEP)
+        config = self.reference.single.bert.config
+        self.batch = ragged_batch(LENGTHS, config.vocab_size, config.type_vocab_size, 0, self.generator)
+
+
+class MiniLmRun(Run):
+    """The MiniLM encoder with a head, and a few short texts."""
+
+    def __init__(self, native: Native, encoder: Path):
+        models, model = native.scratch / "minilm-training", "max-over-time"
+        make_short_minilm(encoder, models / model, model, SHORT_SENTENCES)
+        super().__init__(native, models, model, SOME_STEPS)
+        self.batch = encode(models / model, SHORT_SENTENCES)
+
+    def __enter__(self) -> MiniLmRun:
+        return self
+
+    def __exit__(self, *_error) -> None:
+        shutil.rmtree(self.models)
+
+    def prepare(self, case: Case) -> torch.Tensor:
+        case.training |= MINILM_RATES[case.training.get("optimizer", "adamw")]
+        return super().prepare(case)
 
 
 def camel(name: str) -> str:
@@ -168,16 +228,16 @@ def api(native: Native, report: Report) -> None:
 def tiny(native: Native, report: Report) -> None:
     report.section("training, a tiny model: largest difference / bound")
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(13)
+    run = TinyRun(native, "tiny-max-over-time")
     lines, unnoticed = [], []
-    for case in (make_case(name, "tiny-max-over-time") for name in ALL):
-        batch, labels = draw(case, generator)
-        expected = reference(case, MODELS, batch, labels)
-        lines.append((case.name, compare(native, MODELS, case, batch, labels, expected)))
+    for case in (make_case(name, run.model) for name in ALL):
+        labels = run.prepare(case)
+        expected = run.reference(case, run.batch, labels)
+        lines.append((case.name, run.compare(case, labels, expected)))
         report.add(f"training {case.name}", lines[-1][1])
         if case.name in CHANGES:
             changed = replace(case, training=case.training | CHANGES[case.name])
-            if all(row.passed for row in compare(native, MODELS, changed, batch, labels, expected)):
+            if all(row.passed for row in run.compare(changed, labels, expected)):
                 unnoticed.append(case.name)
     report.table(lines)
     report.check("an option that is a little off is noticed", not unnoticed, ", ".join(unnoticed))
@@ -185,23 +245,15 @@ def tiny(native: Native, report: Report) -> None:
 
 def minilm(native: Native, report: Report, encoder: Path) -> None:
     report.section("training, the MiniLM encoder: largest difference / bound")
-    torch.set_num_threads(os.cpu_count() or 1)
-    models = native.scratch / "minilm-training"
-    make_minilm_models(encoder, models)
-    sentences = SENTENCES[: len(SENTENCES) // 2 * 2]
-    batch = encode(encoder, sentences)
-    generator = torch.Generator().manual_seed(17)
+    torch.set_num_threads(1)  # more are of no use to so small a batch
     lines = []
-    # Not more than one, and "include", since PyTorch then takes the rows together: it is the slow part here.
-    for case in [make_case("adamw, all", "max-over-time", "include")]:
-        # BERT's usual rates: larger ones would make these runs chaotic, and rounding would decide them.
-        case.training |= {"learning_rate": 5e-5, "head_learning_rate": 1e-3}
-        labels = random_labels(case.options["problem_type"], len(sentences), 3, generator)
-        expected = reference(case, models, batch, labels)
-        lines.append((case.name, compare(native, models, case, batch, labels, expected)))
-        report.add(f"MiniLM training {case.name}", lines[-1][1])
+    with MiniLmRun(native, encoder) as run:
+        for number, name in enumerate(ALL):
+            case = make_case(name, run.model, ("ignore", "include")[number % 2], run.recorded)
+            labels = run.prepare(case)
+            lines.append((name, run.compare(case, labels, run.reference(case, run.batch, labels))))
+            report.add(f"MiniLM training {name}", lines[-1][1])
     report.table(lines)
-    shutil.rmtree(models)
 
 
 def check(native: Native, report: Report, encoder: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import BertConfig
 
 import bounds
-from bert_cnn import BertCnn, HeadConfig, load_directory, save_directory
+from bert_cnn import VARIANTS, BertCnn, HeadConfig, load_directory, save_directory
 from cases import Case, all_cases, ragged_batch, random_labels, reference
 from native import Native
 from report import Report
@@ -53,20 +53,39 @@ def tiny(native: Native, report: Report, _minilm: Path) -> None:
     report.table(lines)
 
 
-def make_minilm_models(minilm: Path, target: Path) -> None:
+def make_minilm_models(minilm: Path, target: Path, variants=VARIANTS) -> None:
     """The encoder with a fresh head of each variant, and without BERT's dropout."""
-    for variant, sizes in (("frozen", (3, 4, 5)), ("fine-tune", (3,)), ("max-over-time", (3, 4, 5))):
-        config = BertConfig.from_pretrained(
-            minilm, num_labels=3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-        )
-        model = BertCnn(config, HeadConfig(variant, sizes))
-        encoder = load_file(minilm / "model.safetensors")
-        encoder.pop("embeddings.position_ids", None)
-        model.bert.load_state_dict(encoder, strict=True)
-        directory = target / variant
-        save_directory(model, directory, ["a", "b", "c"], "single_label_classification")
-        for name in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
-            shutil.copy(minilm / name, directory)
+    encoder = load_file(minilm / "model.safetensors")
+    encoder.pop("embeddings.position_ids", None)
+    for variant in variants:
+        save_minilm(minilm, encoder, variant, target / variant)
+        for name in ("vocab.txt", "tokenizer.json"):
+            shutil.copy(minilm / name, target / variant)
+
+
+def save_minilm(minilm: Path, encoder: dict, variant: str, directory: Path) -> None:
+    """All but the tokenizer's vocabulary."""
+    config = BertConfig.from_pretrained(
+        minilm, num_labels=3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    config.vocab_size = len(encoder["embeddings.word_embeddings.weight"])
+    model = BertCnn(config, HeadConfig(variant, (3,) if variant == "fine-tune" else (3, 4, 5)))
+    model.bert.load_state_dict(encoder, strict=True)
+    save_directory(model, directory, ["a", "b", "c"], "single_label_classification")
+    shutil.copy(minilm / "tokenizer_config.json", directory)
+
+
+def make_short_minilm(minilm: Path, directory: Path, variant: str, texts: list[str]) -> None:
+    """As `make_minilm_models`, with the embeddings of those words only that the texts have. The others are half of the
+    model's weights, and training does nothing with them but let them decay."""
+    vocabulary = (minilm / "vocab.txt").read_text().splitlines()
+    special = [i for i, word in enumerate(vocabulary) if word in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")]
+    kept = sorted({*special, *encode(minilm, texts)["input_ids"].flatten().tolist()})
+    encoder = load_file(minilm / "model.safetensors")
+    encoder.pop("embeddings.position_ids", None)
+    encoder["embeddings.word_embeddings.weight"] = encoder["embeddings.word_embeddings.weight"][kept]
+    save_minilm(minilm, encoder, variant, directory)
+    (directory / "vocab.txt").write_text("\n".join(vocabulary[i] for i in kept) + "\n")
 
 
 def minilm(native: Native, report: Report, minilm_directory: Path) -> None:

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,6 +35,7 @@ struct Case {
   training::TrainingOptions training;
   int64_t steps = 0;
   std::map<int64_t, model::Freeze> freezes;  // by the number of steps taken before
+  std::set<int64_t> recorded;  // steps, from 1, of which gradients and weights are written
 };
 
 /// One batch and its targets.
@@ -43,7 +45,8 @@ struct Inputs {
 };
 
 /// float32 tensors by name: logits, logits_alone, loss, grad.*, losses, grad_norms,
-/// learning_rates, final.*
+/// learning_rates, final.*; of recorded steps step_N.grad.* and step_N.weight.*, of trained
+/// weights.
 using Results = std::map<std::string, at::Tensor>;
 
 inline const json::Value& member(const json::Value& object, const char* name) {
@@ -84,6 +87,7 @@ inline void read_training_options(const json::Value& from, training::TrainingOpt
   read("label_smoothing", [&](const Value& v) { to.loss.label_smoothing = v.as_number(); });
   read("gradient_accumulation_steps",
        [&](const Value& v) { to.gradient_accumulation_steps = v.as_integer(); });
+  read("bfloat16", [&](const Value& v) { to.bfloat16 = v.as_bool(); });
 }
 
 inline Case read_case(const json::Value& entry, const std::string& directory) {
@@ -111,6 +115,9 @@ inline Case read_case(const json::Value& entry, const std::string& directory) {
     for (const auto& [step, freeze] : freezes->as_object()) {
       result.freezes[std::stoll(step)] = model::read_freeze(freeze);
     }
+  }
+  if (const json::Value* recorded = entry.find("recorded")) {
+    for (const int64_t step : numbers<int64_t>(*recorded)) result.recorded.insert(step);
   }
   return result;
 }
@@ -292,6 +299,39 @@ inline engine::TrainRequest share_of(const Inputs& inputs, int64_t part, int64_t
       std::visit([&](const auto& labels) { return engine::Labels(cut(labels)); }, inputs.labels)};
 }
 
+/// Adds the gradients that stand now, each as `prefix` and its name, for those that are there.
+inline void record_gradients(const model::BertCnn& model, const std::string& prefix,
+                             Results& results) {
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    const at::Tensor& gradient = parameter.tensor.grad();
+    if (gradient.defined()) results[prefix + parameter.name] = gradient.clone();
+  }
+}
+
+inline void record_weights(const model::BertCnn& model, const std::string& prefix,
+                           Results& results) {
+  for (const kernels::Parameter& parameter : model.parameters()) {
+    if (!model.is_trained(parameter.name)) continue;
+    results[prefix + parameter.name] = parameter.tensor.detach().clone();
+  }
+}
+
+/// One step. A recorded one's gradients are those before clipping, with what is accumulated: a step
+/// asks a last time whether it is cancelled when they are complete, and whatever it asks before is
+/// written over.
+inline engine::StepResult take_step(engine::ModelCompute& compute, const Case& to_run, int64_t step,
+                                    const engine::TrainRequest& request, Results& results) {
+  if (!to_run.recorded.contains(step + 1)) return compute.train_step(request, nullptr);
+  const std::string prefix = "step_" + std::to_string(step + 1);
+  const auto look = [&] {
+    record_gradients(compute.model(), prefix + ".grad.", results);
+    return false;
+  };
+  engine::StepResult result = compute.train_step(request, look);
+  record_weights(compute.model(), prefix + ".weight.", results);
+  return result;
+}
+
 /// With accumulation each step takes one share of the batch, in turn.
 inline void train(engine::ModelCompute& compute, const Case& to_run, const Inputs& inputs,
                   Results& results) {
@@ -302,7 +342,8 @@ inline void train(engine::ModelCompute& compute, const Case& to_run, const Input
   const int64_t parts = to_run.training.gradient_accumulation_steps;
   for (int64_t step = 0; step < to_run.steps; ++step) {
     if (to_run.freezes.contains(step)) compute.set_freeze(to_run.freezes.at(step));
-    const auto result = compute.train_step(share_of(inputs, step % parts, parts), nullptr);
+    const auto result =
+        take_step(compute, to_run, step, share_of(inputs, step % parts, parts), results);
     losses.push_back(static_cast<float>(result.loss));
     norms.push_back(static_cast<float>(result.grad_norm));
     for (const double rate : result.learning_rates) rates.push_back(static_cast<float>(rate));

@@ -8,6 +8,7 @@ from bounds import Row, share
 class Report:
     def __init__(self):
         self.passed = 0
+        self.skipped: list[str] = []
         self.failures: list[str] = []
         self.worst: dict[str, Row] = {}
 
@@ -32,6 +33,10 @@ class Report:
             self.failures.append(f"{what} {detail}".strip())
         print(f"  {'ok  ' if passed else 'FAIL'} {what}{'  ' + detail if detail else ''}")
 
+    def skip(self, what: str, reason: str) -> None:
+        self.skipped.append(what)
+        print(f"  skipped: {reason} ({what})")
+
     def table(self, lines: list[tuple[str, list[Row]]]) -> None:
         """A line per case; each cell is the largest difference / its bound. What was compared with two
         references ("logits / float32", "logits / float64") shares a column, which shows the worse."""
@@ -50,7 +55,8 @@ class Report:
             print(f"  {row.what:<22} {row.difference:9.2e} of {row.bound:9.2e}   {row.where}")
         for failure in self.failures:
             print(f"FAILED {failure}")
-        print(f"\n{self.passed} passed, {len(self.failures)} failed")
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        print(f"\n{self.passed} passed, {len(self.failures)} failed{skipped}")
         return 1 if self.failures else 0
 
 

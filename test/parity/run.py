@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import check_bfloat16
 import check_files
 import check_freeze
 import check_perturbed
@@ -27,6 +28,7 @@ SECTIONS = {
     "minilm": check_values.minilm,
     "training": check_training.check,
     "freeze": check_freeze.check,
+    "bfloat16": check_bfloat16.check,
     "state": check_state.check,
     "perturbed": check_perturbed.check,
     "files": check_files.check,

@@ -19,6 +19,8 @@ SENTENCES = [
     "Großartig, naïve & déjà-vu: 10/10 \U0001f600",
     "Nothing here is new, and yet it is hard to look away from.",
 ]
+# Four that make a small batch: a training run takes many steps.
+SHORT_SENTENCES = [*SENTENCES[:3], SENTENCES[5]]
 # Texts that a tokenizer may stumble over.
 ODD_TEXTS = [
     "",

@@ -88,18 +88,32 @@ class Training:
         self.schedule = make_schedule(self.optimizer, options)
         self.batches = 0
 
-    def step(self, batch: dict, labels: torch.Tensor) -> tuple[float, float, list[float]]:
-        """The loss before the step, the norm of the gradients before clipping, the learning rates."""
+    def forward(self, batch: dict, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch."""
+        return self.loss(self.model(**batch), labels)
+
+    def backward(self, batch: dict, labels: torch.Tensor) -> tuple[float, float, list[float]]:
+        """Adds a batch's gradients. The loss before the step, the norm of the gradients before clipping, the learning
+        rates."""
         accumulated = self.options.get("gradient_accumulation_steps", 1)
-        loss = self.loss(self.model(**batch), labels)
+        loss = self.forward(batch, labels)
         (loss / accumulated).backward()
-        parameters = list(trained_parameters(self.model).values())
-        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
-        rates = [group["lr"] for group in self.optimizer.param_groups]
+        gradients = [parameter.grad for parameter in trained_parameters(self.model).values()]
+        norm = nn.utils.get_total_norm(gradients)
         self.batches += 1
-        if self.batches % accumulated == 0:
-            nn.utils.clip_grad_norm_(parameters, self.options["max_grad_norm"] or math.inf)
-            self.optimizer.step()
-            self.schedule.step()
-            self.optimizer.zero_grad(set_to_none=True)
-        return loss.item(), norm.item(), rates
+        return loss.item(), norm.item(), [group["lr"] for group in self.optimizer.param_groups]
+
+    def update(self) -> None:
+        """Updates the weights where enough batches are accumulated."""
+        if self.batches % self.options.get("gradient_accumulation_steps", 1) != 0:
+            return
+        parameters = list(trained_parameters(self.model).values())
+        nn.utils.clip_grad_norm_(parameters, self.options["max_grad_norm"] or math.inf)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def step(self, batch: dict, labels: torch.Tensor) -> tuple[float, float, list[float]]:
+        history = self.backward(batch, labels)
+        self.update()
+        return history

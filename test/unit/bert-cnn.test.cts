@@ -9,6 +9,7 @@ import {
   type Calibration,
   type Freeze,
 } from "../../src/index.cjs";
+import { evaluateBatch } from "../../src/bert-cnn.cjs";
 import { replaceNativeModule } from "../../src/native-module.cjs";
 import type { NativeModel } from "../../src/native.cjs";
 import {
@@ -373,6 +374,29 @@ describe("training", () => {
       learningRates: Float64Array.of(5e-5, 1e-3),
     });
     expect(result.logits.dims).toEqual([1, 3]);
+  });
+
+  it("refuses a feature cache where the model's padding takes part", async () => {
+    native.info.config = JSON.stringify({ bert_cnn: { padding: "include" } });
+    const model = await load();
+    await expectError(
+      () => {
+        model.configureTraining({ featureCache: true });
+      },
+      "ERR_INVALID_ARGUMENT",
+      "options.featureCache",
+    );
+  });
+
+  it("evaluates a batch in turn", async () => {
+    const model = await load();
+    const evaluated = evaluateBatch(model, ["a", "b"]);
+    expect(native.last("evaluate").args).toEqual([["a", "b"]]);
+    native.last("evaluate").result.resolve(prediction(2));
+    expect((await evaluated).logits.dims).toEqual([2, 3]);
+    await expectError(evaluateBatch(model, 1 as never), "ERR_INVALID_ARGUMENT", "input");
+    void model.dispose();
+    await expectError(evaluateBatch(model, "a"), "ERR_DISPOSED", "disposed");
   });
 
   it("hands calls on at once and in their order, also while an optimizer is set up", async () => {

@@ -70,8 +70,37 @@ describe("the options of training", () => {
     [{ gradientAccumulationSteps: 1.5 }, "options.gradientAccumulationSteps"],
     [{ dtype: "int8" }, 'one of "float32", "bfloat16" for options.dtype'],
     [{ gradientCheckpointing: 1 }, "boolean for options.gradientCheckpointing"],
+    [{ featureCache: 1 }, "boolean or object for options.featureCache"],
+    [{ featureCache: { memory: -1 } }, "for options.featureCache.memory"],
+    [{ featureCache: { dtype: "int8" } }, "for options.featureCache.dtype"],
+    [{ featureCache: { directory: "" } }, "non-empty string for options.featureCache.directory"],
+    [{ featureCache: { size: 1 } }, "options.featureCache to hold only memory, dtype, directory"],
   ])("are refused where they are %p", async (options, message) => {
     await expectError(() => readTrainingOptions(options, single), "ERR_INVALID_ARGUMENT", message);
+  });
+});
+
+describe("the feature cache", () => {
+  it.each<[unknown, unknown]>([
+    [undefined, undefined],
+    [false, undefined],
+    [true, {}],
+    [{}, {}],
+    [
+      { memory: 0, dtype: "bfloat16", directory: "/tmp" },
+      { memory: 0, dtype: "bfloat16", directory: "/tmp" },
+    ],
+  ])("is read from %p", (featureCache, expected) => {
+    expect(readTrainingOptions({ featureCache }, single).featureCache).toEqual(expected);
+  });
+
+  it("is refused where pads take part, since there a row's hidden states depend on its batch", async () => {
+    await expectError(
+      () => readTrainingOptions({ featureCache: true }, single, "include"),
+      "ERR_INVALID_ARGUMENT",
+      'no options.featureCache: it is for padding "ignore"',
+    );
+    expect(readTrainingOptions({ featureCache: false }, single, "include")).toEqual({});
   });
 });
 

@@ -156,12 +156,11 @@ at::Tensor attention_gradient(const at::Tensor& qkv, const TrainedAttention& for
   const cpu::ProductRows rows = view(qkv);
   const cpu::ProductRows output = view(forward.output);
   const cpu::ProductRows of_output = view(output_gradient);
-  const auto* log_sums = forward.log_sums.const_data_ptr<float>();
+  auto* log_sums = forward.log_sums.mutable_data_ptr<float>();  // is read only
   for_each_head(settings.offsets, settings.heads, head_size, cpu::attention_gradient_scratch,
                 [&](const Head& head, float* room) {
                   cpu::AttentionGradientTask task = {
                       .forward = task_of(head, hidden, head_size, settings.key_bias),
-                      .log_sums = log_sums + head.number * tokens + head.first_row,
                       .output = output,
                       .output_gradient = of_output,
                       .output_column = head.number * head_size,
@@ -169,6 +168,7 @@ at::Tensor attention_gradient(const at::Tensor& qkv, const TrainedAttention& for
                       .element = rows.element,
                       .gradient_stride = gradient.stride(0)};
                   task.forward.dropout = settings.dropout;
+                  task.forward.log_sums = log_sums + head.number * tokens + head.first_row;
                   cpu::row_kernels().attend_gradient(rows, task, room);
                 });
   return gradient;

@@ -84,10 +84,9 @@ struct AttentionTask {
 
 /// The backward pass of an AttentionTask.
 struct AttentionGradientTask {
-  AttentionTask forward;            // without its output
-  const float* log_sums = nullptr;  // [length], as the forward pass gave them
-  ProductRows output;               // [rows, heads * head_size], and the head's column
-  ProductRows output_gradient;      // as `output`
+  AttentionTask forward;        // without its output, with the sums that it gave
+  ProductRows output;           // [rows, heads * head_size], and the head's column
+  ProductRows output_gradient;  // as `output`
   int64_t output_column = 0;
   void* qkv_gradient = nullptr;        // like qkv, from its first row on
   Element element = Element::float32;  // float32 or bfloat16
@@ -134,6 +133,17 @@ struct WindowTask {
   const float* bias = nullptr;  // [filters], added behind the maximum
   float* output = nullptr;      // [sequences, output_stride], this kernel size's first column
   int64_t output_stride = 0;
+};
+
+/// The same while training, which wants to know where the maxima came from. Without the bias.
+struct WindowWinnersTask {
+  int64_t first_column = 0;
+  int64_t kernel_size = 0;
+  int64_t filters = 0;
+  float* highest = nullptr;    // [sequences, stride], this kernel size's first column, as the others
+  int32_t* winners = nullptr;  // the row where the first window of that sum starts
+  int32_t* counts = nullptr;   // of the windows with that sum
+  int64_t stride = 0;
 };
 
 /// A product of few rows with a weight `[out, in]` that lies in panels of 64 outputs:
@@ -190,6 +200,11 @@ struct RowKernels {
                         const OperandRows& to, int64_t begin, int64_t end);
   void (*attend_gradient)(const ProductRows& qkv, const AttentionGradientTask& task,
                           float* scratch);
+  /// The largest sum over a window and where it is, for sequences `begin` to before `end`. NaN wins.
+  void (*window_winners)(const ProductRows& product, const int64_t* offsets,
+                         const WindowWinnersTask& task, int64_t begin, int64_t end);
+  /// to[column] += factor * from[column].
+  void (*add_scaled)(const float* from, float factor, int64_t size, float* to);
 };
 
 /// Whether `attend` has heads of this size.

@@ -15,21 +15,19 @@ namespace bertcnn::model {
 namespace {
 
 using bertcnn::testing::evaluation;
+using bertcnn::testing::kRaggedRows;
 using bertcnn::testing::max_difference;
 using bertcnn::testing::packed;
 using bertcnn::testing::random_model;
-using bertcnn::testing::Rows;
 using bertcnn::testing::training;
-
-const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {5}, {2, 3}, {2, 7, 8, 3}};
 
 TEST(BertCnn, LogitsOfARowDoNotDependOnItsBatchMates) {
   for (const char* variant : {"frozen", "fine-tune", "max-over-time"}) {
     const BertCnn model = random_model({.variant = variant});
-    const at::Tensor together = model.forward(packed(kRows), evaluation());
+    const at::Tensor together = model.forward(packed(kRaggedRows), evaluation());
     ASSERT_EQ(together.sizes(), (at::IntArrayRef{5, 2}));
-    for (size_t row = 0; row < kRows.size(); ++row) {
-      const at::Tensor alone = model.forward(packed({kRows[row]}), evaluation());
+    for (size_t row = 0; row < kRaggedRows.size(); ++row) {
+      const at::Tensor alone = model.forward(packed({kRaggedRows[row]}), evaluation());
       EXPECT_LT(max_difference(alone[0], together[row]), 1e-5) << variant << ", row " << row;
     }
   }
@@ -65,16 +63,16 @@ TEST(BertCnn, TrainsTheEncoderUnlessFrozenAndNeverThePooler) {
 TEST(BertCnn, FrozenEncoderHasNoDropoutAndNoGraph) {
   // Without dropout in the head, nothing random is left where the encoder is frozen.
   const BertCnn frozen = random_model({.dropout = 0});
-  const at::Tensor logits = frozen.forward(packed(kRows), training(1));
-  EXPECT_EQ(max_difference(logits, frozen.forward(packed(kRows), training(2))), 0);
+  const at::Tensor logits = frozen.forward(packed(kRaggedRows), training(1));
+  EXPECT_EQ(max_difference(logits, frozen.forward(packed(kRaggedRows), training(2))), 0);
   logits.sum().backward();
   for (const auto& parameter : frozen.parameters()) {
     EXPECT_EQ(parameter.tensor.grad().defined(), !parameter.name.starts_with("bert."))
         << parameter.name;
   }
   const BertCnn trained = random_model({.freeze = "none", .dropout = 0});
-  EXPECT_GT(max_difference(trained.forward(packed(kRows), training(1)),
-                           trained.forward(packed(kRows), training(2))),
+  EXPECT_GT(max_difference(trained.forward(packed(kRaggedRows), training(1)),
+                           trained.forward(packed(kRaggedRows), training(2))),
             1e-3);
 }
 
@@ -83,7 +81,7 @@ TEST(BertCnn, CancelsBetweenLayers) {
   int asked = 0;
   kernels::ForwardContext context;
   context.cancelled = [&] { return ++asked == 2; };
-  EXPECT_THROW(model.forward(packed(kRows), context), Error);
+  EXPECT_THROW(model.forward(packed(kRaggedRows), context), Error);
   EXPECT_EQ(asked, 2);
 }
 

@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "error.h"
+#include "failure.h"
 #include "model/bert_cnn.h"
 #include "model/freeze_config.h"
 #include "random_model.h"
@@ -13,18 +13,16 @@
 namespace bertcnn::model {
 namespace {
 
-using bertcnn::testing::evaluation;
-using bertcnn::testing::kTinyConfig;
+using bertcnn::testing::copy_weights;
+using bertcnn::testing::failure;
+using bertcnn::testing::kRaggedRows;
+using bertcnn::testing::kTinyLayers;
 using bertcnn::testing::max_difference;
 using bertcnn::testing::packed;
 using bertcnn::testing::random_model;
-using bertcnn::testing::Rows;
 using bertcnn::testing::training;
 using kernels::Arithmetic;
 using Patterns = std::vector<std::string>;
-
-const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {5}, {2, 3}, {2, 7, 8, 3}};
-constexpr int64_t kLayers = 2;  // of kTinyConfig
 
 const Patterns kNames = {"bert.embeddings.word_embeddings.weight",
                          "bert.embeddings.LayerNorm.bias",
@@ -43,16 +41,6 @@ std::set<std::string> frozen_by(const Freeze& freeze) {
   }
   frozen.erase("bert.pooler.dense.weight");  // it always is
   return frozen;
-}
-
-/// The code and message of what `work` throws.
-std::string failure(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code() + " " + error.what();
-  }
-  return "";
 }
 
 TEST(Freeze, NamesTheEmbeddingsAndLayersFromBelow) {
@@ -134,7 +122,7 @@ std::string show(const Freeze& freeze) {
 TEST(FrozenModel, GivesGradientsToWhatIsTrainedAndToNothingElse) {
   for (const Freeze& freeze : all_forms()) {
     const BertCnn model = random_model({.freeze = freeze});
-    model.forward(packed(kRows), training(1)).sum().backward();
+    model.forward(packed(kRaggedRows), training(1)).sum().backward();
     for (const auto& [name, tensor] : model.parameters()) {
       EXPECT_EQ(tensor.grad().defined(), model.is_trained(name)) << name << show(freeze);
     }
@@ -144,7 +132,7 @@ TEST(FrozenModel, GivesGradientsToWhatIsTrainedAndToNothingElse) {
 TEST(FrozenModel, HasTheGradientsOfAModelThatTrainsAll) {
   const BertCnn whole =
       random_model({.freeze = "none", .dropout = 0}, bertcnn::testing::kTinyConfigWithoutDropout);
-  whole.forward(packed(kRows), training(1)).sum().backward();
+  whole.forward(packed(kRaggedRows), training(1)).sum().backward();
   for (const Freeze& freeze : all_forms()) {
     BertCnn model =
         random_model({.freeze = freeze, .dropout = 0}, bertcnn::testing::kTinyConfigWithoutDropout);
@@ -153,7 +141,7 @@ TEST(FrozenModel, HasTheGradientsOfAModelThatTrainsAll) {
         model.pack(Arithmetic::float32);
         model.release_encoder(model.frozen_layers());
       }
-      model.forward(packed(kRows), training(1)).sum().backward();
+      model.forward(packed(kRaggedRows), training(1)).sum().backward();
       for (size_t i = 0; i < model.parameters().size(); ++i) {
         const auto& [name, tensor] = model.parameters()[i];
         if (!model.is_trained(name)) continue;
@@ -172,13 +160,13 @@ TEST(FrozenModel, HasDropoutOnlyAboveItsFrozenLowerPart) {
   const auto drawn = [](const Freeze& freeze) {
     const BertCnn model = random_model({.freeze = freeze, .dropout = 0});
     const kernels::ForwardContext context = training(1);
-    model.forward(packed(kRows), context);
+    model.forward(packed(kRaggedRows), context);
     return context.generator.get_state();
   };
   const at::Tensor untouched = training(1).generator.get_state();
   EXPECT_TRUE(drawn("encoder").equal(untouched));
-  EXPECT_TRUE(drawn(kLayers).equal(untouched));
-  EXPECT_FALSE(drawn(kLayers - 1).equal(untouched));
+  EXPECT_TRUE(drawn(kTinyLayers).equal(untouched));
+  EXPECT_FALSE(drawn(kTinyLayers - 1).equal(untouched));
   EXPECT_FALSE(drawn("embeddings").equal(drawn("none")));
   EXPECT_FALSE(drawn(1).equal(drawn("embeddings")));
   // A frozen layer above one that is trained keeps its dropout.
@@ -187,32 +175,31 @@ TEST(FrozenModel, HasDropoutOnlyAboveItsFrozenLowerPart) {
 
 TEST(FrozenModel, ComputesItsLowerPartWithThePackedWeights) {
   BertCnn model = random_model({.freeze = 1, .dropout = 0});
-  const at::Tensor plain = model.forward(packed(kRows), training(1));
+  const at::Tensor plain = model.forward(packed(kRaggedRows), training(1));
   model.pack(Arithmetic::int8);
-  const at::Tensor logits = model.forward(packed(kRows), training(1));
+  const at::Tensor logits = model.forward(packed(kRaggedRows), training(1));
   EXPECT_GT(max_difference(logits, plain), 0);
   model.release_encoder(model.frozen_layers());
-  EXPECT_TRUE(logits.equal(model.forward(packed(kRows), training(1))));
+  EXPECT_TRUE(logits.equal(model.forward(packed(kRaggedRows), training(1))));
   // What is trained wants its plain weights.
-  model.release_encoder(kLayers);
-  EXPECT_THROW(model.forward(packed(kRows), training(1)), Error);
+  model.release_encoder(kTinyLayers);
+  EXPECT_THROW(model.forward(packed(kRaggedRows), training(1)), Error);
 }
 
 TEST(FrozenModel, BringsBackTheWeightsOfTheLayersThatAreTrainedNext) {
   BertCnn model = random_model();
-  std::vector<at::Tensor> before;
-  for (const auto& parameter : model.parameters()) before.push_back(parameter.tensor.clone());
+  const std::vector<at::Tensor> before = copy_weights(model);
   model.pack(Arithmetic::float32);
-  model.release_encoder(kLayers);
+  model.release_encoder(kTinyLayers);
   for (const int64_t layers : {1, 0}) {
     model.restore_encoder(layers, {});
     EXPECT_EQ(model.released_layers(), layers);
     model.set_freeze(layers);
-    EXPECT_NO_THROW(model.forward(packed(kRows), training(1)));
+    EXPECT_NO_THROW(model.forward(packed(kRaggedRows), training(1)));
     for (size_t i = 0; i < before.size(); ++i) {
       const auto& [name, tensor] = model.parameters()[i];
       const bool released = kernels::is_released(tensor);
-      EXPECT_EQ(released, encoder_layer(name).value_or(kLayers) < layers && tensor.dim() == 2)
+      EXPECT_EQ(released, encoder_layer(name).value_or(kTinyLayers) < layers && tensor.dim() == 2)
           << name;
       if (!released) EXPECT_TRUE(tensor.equal(before[i])) << name;
     }

@@ -15,8 +15,11 @@
 namespace bertcnn::model {
 namespace {
 
+using bertcnn::testing::copy_weights;
 using bertcnn::testing::evaluation;
+using bertcnn::testing::kRaggedRows;
 using bertcnn::testing::kTinyConfig;
+using bertcnn::testing::kTinyLayers;
 using bertcnn::testing::max_difference;
 using bertcnn::testing::packed;
 using bertcnn::testing::random_model;
@@ -28,11 +31,7 @@ using kernels::Arithmetic;
 constexpr const char* kWideConfig = R"({
   "model_type": "bert", "vocab_size": 40, "hidden_size": 64, "num_hidden_layers": 2,
   "num_attention_heads": 2, "intermediate_size": 96, "max_position_embeddings": 64,
-  "hidden_act": "gelu_new"})";
-
-const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {5}, {2, 3}, {2, 7, 8, 3}};
-
-constexpr int64_t kLayers = 2;  // of both configurations
+  "hidden_act": "gelu_new"})";  // of kTinyLayers layers too
 
 bool is_releasable(const kernels::Parameter& parameter) {
   return encoder_layer(parameter.name) && parameter.tensor.dim() == 2;
@@ -58,11 +57,11 @@ TEST(PackedModel, HasThePlainModelsLogitsInFloat32) {
   for (const char* config : {kTinyConfig, kWideConfig}) {
     for (const char* variant : {"frozen", "fine-tune"}) {
       BertCnn model = random_model({.variant = variant}, config);
-      const at::Tensor plain = model.forward(packed(kRows), evaluation()).detach();
+      const at::Tensor plain = model.forward(packed(kRaggedRows), evaluation()).detach();
       model.pack(Arithmetic::float32);
-      EXPECT_LT(max_difference(model.forward(packed(kRows), evaluation()), plain), 2e-5);
-      model.release_encoder(kLayers);
-      EXPECT_LT(max_difference(model.forward(packed(kRows), evaluation()), plain), 2e-5);
+      EXPECT_LT(max_difference(model.forward(packed(kRaggedRows), evaluation()), plain), 2e-5);
+      model.release_encoder(kTinyLayers);
+      EXPECT_LT(max_difference(model.forward(packed(kRaggedRows), evaluation()), plain), 2e-5);
     }
   }
 }
@@ -91,11 +90,11 @@ TEST(PackedModel, LeavesPadPositionsOutOfAttentionWhereTheyArePartOfTheBatch) {
 TEST(PackedModel, StaysNearThePlainOneInLowPrecision) {
   for (const char* config : {kTinyConfig, kWideConfig}) {
     BertCnn model = random_model({}, config);
-    const at::Tensor plain = model.forward(packed(kRows), evaluation()).detach();
+    const at::Tensor plain = model.forward(packed(kRaggedRows), evaluation()).detach();
     for (const Arithmetic arithmetic : low_precisions()) {
       model.pack(arithmetic);
       EXPECT_EQ(model.arithmetic(), arithmetic);
-      const at::Tensor logits = model.forward(packed(kRows), evaluation());
+      const at::Tensor logits = model.forward(packed(kRaggedRows), evaluation());
       EXPECT_EQ(logits.scalar_type(), at::kFloat);
       EXPECT_GT(correlation(logits, plain), 0.99);
     }
@@ -106,21 +105,22 @@ TEST(PackedModel, ARowsLogitsDoNotDependOnItsBatchMates) {
   for (const Arithmetic arithmetic : {Arithmetic::float32, Arithmetic::int8}) {
     BertCnn model = random_model({}, kWideConfig);
     model.pack(arithmetic);
-    const at::Tensor together = model.forward(packed(kRows), evaluation());
-    for (size_t row = 0; row < kRows.size(); ++row) {
+    const at::Tensor together = model.forward(packed(kRaggedRows), evaluation());
+    for (size_t row = 0; row < kRaggedRows.size(); ++row) {
       // In int8 the scales are a row's own, so that its mates have no say there either.
-      EXPECT_LT(max_difference(model.forward(packed({kRows[row]}), evaluation())[0], together[row]),
-                1e-4);
+      EXPECT_LT(
+          max_difference(model.forward(packed({kRaggedRows[row]}), evaluation())[0], together[row]),
+          1e-4);
     }
   }
 }
 
 TEST(PackedModel, TrainsItsHeadOnPackedFeatures) {
   BertCnn model = random_model({.dropout = 0}, kWideConfig);
-  const at::Tensor plain = model.forward(packed(kRows), training(1));
+  const at::Tensor plain = model.forward(packed(kRaggedRows), training(1));
   model.pack(Arithmetic::float32);
-  model.release_encoder(kLayers);
-  const at::Tensor logits = model.forward(packed(kRows), training(1));
+  model.release_encoder(kTinyLayers);
+  const at::Tensor logits = model.forward(packed(kRaggedRows), training(1));
   EXPECT_LT(max_difference(logits, plain), 2e-5);
   logits.sum().backward();
   for (const auto& parameter : model.parameters()) {
@@ -131,18 +131,17 @@ TEST(PackedModel, TrainsItsHeadOnPackedFeatures) {
 TEST(PackedModel, DoesNotTrainAnEncoderWhosePlainWeightsWereReleased) {
   BertCnn model = random_model({.variant = "max-over-time"}, kWideConfig);
   model.pack(Arithmetic::float32);
-  model.release_encoder(kLayers);
-  EXPECT_THROW(model.forward(packed(kRows), training(1)), Error);
+  model.release_encoder(kTinyLayers);
+  EXPECT_THROW(model.forward(packed(kRaggedRows), training(1)), Error);
   model.restore_encoder(0, must_not_reload);
-  EXPECT_NO_THROW(model.forward(packed(kRows), training(1)));
+  EXPECT_NO_THROW(model.forward(packed(kRaggedRows), training(1)));
 }
 
 TEST(PackedModel, RestoresExactlyTheWeightsThatItReleased) {
   BertCnn model = random_model({}, kWideConfig);
-  std::vector<at::Tensor> before;
-  for (const auto& parameter : model.parameters()) before.push_back(parameter.tensor.clone());
+  const std::vector<at::Tensor> before = copy_weights(model);
   model.pack(Arithmetic::float32);
-  model.release_encoder(kLayers);
+  model.release_encoder(kTinyLayers);
   for (const auto& parameter : model.parameters()) {
     EXPECT_EQ(kernels::is_released(parameter.tensor), is_releasable(parameter)) << parameter.name;
   }
@@ -154,11 +153,10 @@ TEST(PackedModel, RestoresExactlyTheWeightsThatItReleased) {
 
 TEST(PackedModel, TakesBackReloadedWeightsOnlyIfTheyAreTheSame) {
   BertCnn model = random_model({}, kWideConfig);
-  std::vector<at::Tensor> before;
-  for (const auto& parameter : model.parameters()) before.push_back(parameter.tensor.clone());
+  const std::vector<at::Tensor> before = copy_weights(model);
   model.pack(Arithmetic::int8);
-  model.release_encoder(kLayers);
-  const at::Tensor logits = model.forward(packed(kRows), evaluation());
+  model.release_encoder(kTinyLayers);
+  const at::Tensor logits = model.forward(packed(kRaggedRows), evaluation());
   const auto reload = [&](const kernels::ParameterList& lost) {
     const at::NoGradGuard no_grad;
     EXPECT_EQ(lost.size(), 2U * 6U);  // six matrices a layer
@@ -175,8 +173,8 @@ TEST(PackedModel, TakesBackReloadedWeightsOnlyIfTheyAreTheSame) {
                                        }
                                      }),
                Error);
-  EXPECT_EQ(model.released_layers(), kLayers);
-  EXPECT_TRUE(model.forward(packed(kRows), evaluation()).equal(logits));
+  EXPECT_EQ(model.released_layers(), kTinyLayers);
+  EXPECT_TRUE(model.forward(packed(kRaggedRows), evaluation()).equal(logits));
   model.restore_encoder(0, reload);
   EXPECT_EQ(model.released_layers(), 0);
 }

@@ -28,6 +28,7 @@ TrainingOptions unusual() {
   options.gradient_accumulation_steps = 3;
   options.bfloat16 = false;
   options.gradient_checkpointing = true;
+  options.feature_cache = {true, 5, true, "/tmp"};
   return options;
 }
 
@@ -47,12 +48,13 @@ TEST(OptionsJson, BringsEveryOptionBack) {
   EXPECT_EQ(read.schedule.total_steps, 90);
   EXPECT_EQ(read.loss.class_counts, (std::vector<int64_t>{3, 4}));
   EXPECT_EQ(read.bfloat16, false);
+  EXPECT_EQ(read.feature_cache.directory, "/tmp");
   EXPECT_FALSE(read_training_options(to_json({})).schedule.total_steps);
 }
 
 TEST(OptionsJson, HoldsEveryOption) {
   // Whoever adds an option adds it to the list in options_json.cc, to `unusual` and here.
-  EXPECT_EQ(to_json(unusual()).as_object().size(), 23U);
+  EXPECT_EQ(to_json(unusual()).as_object().size(), 27U);
   const json::Value usual = to_json(TrainingOptions());
   const json::Value other = to_json(unusual());
   for (const auto& [name, value] : other.as_object()) {
@@ -75,6 +77,7 @@ TEST(OptionsJson, RefusesOtherNamesAndTypes) {
   EXPECT_EQ(code(R"({"totalSteps": 1.5})"), "ERR_INVALID_JSON");
   EXPECT_EQ(code(R"({"nesterov": 1})"), "ERR_INVALID_JSON");
   EXPECT_EQ(code(R"({"classWeights": [1, "2"]})"), "ERR_INVALID_JSON");
+  EXPECT_EQ(code(R"({"featureCacheDirectory": 1})"), "ERR_INVALID_JSON");
   EXPECT_EQ(code(R"({"schedule": "sudden"})"), "ERR_INVALID_ARGUMENT");
   EXPECT_EQ(code(R"({"learningRat": 1})"), "ERR_INVALID_JSON");
   EXPECT_EQ(code("[]"), "ERR_INVALID_JSON");

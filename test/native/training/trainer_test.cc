@@ -6,41 +6,40 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "error.h"
+#include "failure.h"
 #include "kernels/arithmetic.h"
 #include "random_model.h"
 #include "training/targets.h"
+#include "training_batch.h"
 
 namespace bertcnn::training {
 namespace {
 
+using bertcnn::testing::classes;
+using bertcnn::testing::copy_weights;
+using bertcnn::testing::failure;
+using bertcnn::testing::failure_code;
 using bertcnn::testing::kTinyConfigWithoutDropout;
+using bertcnn::testing::kTrainedRows;
 using bertcnn::testing::max_difference;
 using bertcnn::testing::packed;
 using bertcnn::testing::random_model;
 using bertcnn::testing::Rows;
-
-const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {2, 7, 8, 3}};
-
-at::Tensor targets() {
-  return class_targets(std::vector<int64_t>{0, 1, 1}, 3, 2, at::kCPU);
-}
+using bertcnn::testing::trained_classes;
 
 at::Generator generator(uint64_t seed) {
   return model::make_generator(at::kCPU, seed);
-}
-
-std::vector<at::Tensor> copy_weights(const model::BertCnn& model) {
-  std::vector<at::Tensor> copies;
-  for (const auto& parameter : model.parameters()) {
-    copies.push_back(parameter.tensor.detach().clone());
-  }
-  return copies;
 }
 
 double largest_change(const model::BertCnn& model, const std::vector<at::Tensor>& before) {
@@ -51,25 +50,17 @@ double largest_change(const model::BertCnn& model, const std::vector<at::Tensor>
   return change;
 }
 
-std::string failure_code(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
-}
-
 TEST(Trainer, LowersTheLossOfEachVariant) {
   for (const char* variant : {"frozen", "fine-tune", "max-over-time"}) {
     // Without dropout, which makes the losses of so few rows jump.
     const model::BertCnn model =
         random_model({.variant = variant, .dropout = 0.0}, kTinyConfigWithoutDropout);
     Trainer trainer(model, {.learning_rate = 1e-2, .head_learning_rate = 1e-2}, generator(1));
-    const double first = trainer.step(packed(kRows), targets(), {}).loss;
+    const double first = trainer.step(packed(kTrainedRows), trained_classes(), {}).loss;
     double last = 0;
-    for (int i = 1; i < 50; ++i) last = trainer.step(packed(kRows), targets(), {}).loss;
-    EXPECT_EQ(trainer.step(packed(kRows), targets(), {}).step, 51);
+    for (int i = 1; i < 50; ++i)
+      last = trainer.step(packed(kTrainedRows), trained_classes(), {}).loss;
+    EXPECT_EQ(trainer.step(packed(kTrainedRows), trained_classes(), {}).step, 51);
     EXPECT_LT(last, 0.1 * first) << variant;
   }
 }
@@ -78,7 +69,7 @@ TEST(Trainer, RepeatsWithTheSameSeed) {
   const auto run = [](uint64_t seed) {
     const model::BertCnn model = random_model({.variant = "max-over-time"});
     Trainer trainer(model, {}, generator(seed));
-    for (int i = 0; i < 3; ++i) trainer.step(packed(kRows), targets(), {});
+    for (int i = 0; i < 3; ++i) trainer.step(packed(kTrainedRows), trained_classes(), {});
     return copy_weights(model);
   };
   const auto first = run(1), second = run(1), other = run(2);
@@ -98,7 +89,7 @@ TEST(Trainer, FollowsItsSchedule) {
                   generator(1));
   const auto before = copy_weights(model);
   for (const double rate : {0.0, 1.0, 0.5, 0.0}) {
-    const TrainerStep step = trainer.step(packed(kRows), targets(), {});
+    const TrainerStep step = trainer.step(packed(kTrainedRows), trained_classes(), {});
     EXPECT_EQ(step.learning_rates, std::vector<double>(2, rate));
     if (step.step == 1) EXPECT_EQ(largest_change(model, before), 0);
   }
@@ -114,9 +105,10 @@ TEST(Trainer, LowersTheLossBySgd) {
                    .momentum = 0.9,
                    .nesterov = true},
                   generator(1));
-  const double first = trainer.step(packed(kRows), targets(), {}).loss;
+  const double first = trainer.step(packed(kTrainedRows), trained_classes(), {}).loss;
   double last = 0;
-  for (int i = 1; i < 50; ++i) last = trainer.step(packed(kRows), targets(), {}).loss;
+  for (int i = 1; i < 50; ++i)
+    last = trainer.step(packed(kTrainedRows), trained_classes(), {}).loss;
   EXPECT_LT(last, 0.5 * first);
 }
 
@@ -127,26 +119,26 @@ TEST(Trainer, ClipsTheGlobalNorm) {
   const model::BertCnn b = random_model({.dropout = 0});
   Trainer clipped(a, {.max_grad_norm = 1e-3}, generator(1));
   Trainer unclipped(b, {.max_grad_norm = 0}, generator(1));
-  const double norm = clipped.step(packed(kRows), targets(), {}).grad_norm;
+  const double norm = clipped.step(packed(kTrainedRows), trained_classes(), {}).grad_norm;
   EXPECT_GT(norm, 1e-3);
-  EXPECT_DOUBLE_EQ(unclipped.step(packed(kRows), targets(), {}).grad_norm, norm);
+  EXPECT_DOUBLE_EQ(unclipped.step(packed(kTrainedRows), trained_classes(), {}).grad_norm, norm);
 }
 
 TEST(Trainer, LeavesEverythingAsItWasWhenAStepFails) {
   const auto check = [](const std::function<void(Trainer&)>& fail_a_step, const char* code) {
     const model::BertCnn model = random_model({.variant = "max-over-time"});
     Trainer trainer(model, {}, generator(1));
-    trainer.step(packed(kRows), targets(), {});
+    trainer.step(packed(kTrainedRows), trained_classes(), {});
     const auto before = copy_weights(model);
     EXPECT_EQ(failure_code([&] { fail_a_step(trainer); }), code);
     EXPECT_EQ(largest_change(model, before), 0);
 
     // The step after a failed one is the step that would have been taken without it.
-    trainer.step(packed(kRows), targets(), {});
+    trainer.step(packed(kTrainedRows), trained_classes(), {});
     const model::BertCnn twin = random_model({.variant = "max-over-time"});
     Trainer undisturbed(twin, {}, generator(1));
-    undisturbed.step(packed(kRows), targets(), {});
-    undisturbed.step(packed(kRows), targets(), {});
+    undisturbed.step(packed(kTrainedRows), trained_classes(), {});
+    undisturbed.step(packed(kTrainedRows), trained_classes(), {});
     EXPECT_EQ(largest_change(twin, copy_weights(model)), 0);
   };
   // cancelled in a layer, and just before the update
@@ -154,7 +146,7 @@ TEST(Trainer, LeavesEverythingAsItWasWhenAStepFails) {
     check(
         [moment](Trainer& trainer) {
           int asked = 0;
-          trainer.step(packed(kRows), targets(), [&] { return ++asked == moment; });
+          trainer.step(packed(kTrainedRows), trained_classes(), [&] { return ++asked == moment; });
         },
         "ERR_CANCELLED");
   }
@@ -165,10 +157,6 @@ TEST(Trainer, LeavesEverythingAsItWasWhenAStepFails) {
 const Rows kFirst = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}};
 const Rows kSecond = {{2, 7, 8, 3}, {2, 15, 3}};
 const Rows kBoth = {kFirst[0], kFirst[1], kSecond[0], kSecond[1]};
-
-at::Tensor classes(const std::vector<int64_t>& labels) {
-  return class_targets(labels, static_cast<int64_t>(labels.size()), 2, at::kCPU);
-}
 
 TEST(Trainer, StepsByTheMeanOfAccumulatedGradients) {
   const auto make = [] {
@@ -208,7 +196,7 @@ TEST(Trainer, CountsTheScheduleInOptimizerSteps) {
                    .gradient_accumulation_steps = 2},
                   generator(1));
   for (const double rate : {1.0, 1.0, 0.5, 0.5, 0.0}) {
-    const TrainerStep step = trainer.step(packed(kRows), targets(), {});
+    const TrainerStep step = trainer.step(packed(kTrainedRows), trained_classes(), {});
     EXPECT_EQ(step.learning_rates, std::vector<double>(2, rate));
   }
 }
@@ -228,7 +216,7 @@ TEST(Trainer, KeepsWhatIsAccumulatedWhenAStepFails) {
                     "ERR_CANCELLED");
         }
       }
-      trainer.step(packed(kRows), targets(), {});
+      trainer.step(packed(kTrainedRows), trained_classes(), {});
     }
     EXPECT_EQ(trainer.steps(), 2);
     return copy_weights(model);
@@ -258,7 +246,7 @@ TEST(Trainer, RefusesAStepWhoseGradientsAreNotFinite) {
   Trainer trainer(model, {}, generator(1));
   const auto before = copy_weights(model);
   EXPECT_EQ(failure_code([&] {
-              trainer.step(packed(kRows), classes({0, 0, 0}), {});
+              trainer.step(packed(kTrainedRows), classes({0, 0, 0}), {});
             }),
             "ERR_NON_FINITE");
   EXPECT_EQ(largest_change(model, before), 0);
@@ -281,7 +269,8 @@ TEST(Trainer, RefusesAStepWhoseLossIsNotFinite) {
   }
   Trainer trainer(model, {}, generator(1));
   const auto before = copy_weights(model);
-  EXPECT_EQ(failure_code([&] { trainer.step(packed(kRows), targets(), {}); }), "ERR_NON_FINITE");
+  EXPECT_EQ(failure_code([&] { trainer.step(packed(kTrainedRows), trained_classes(), {}); }),
+            "ERR_NON_FINITE");
   for (size_t i = 0; i + 1 < before.size(); ++i) {
     EXPECT_EQ(max_difference(model.parameters()[i].tensor, before[i]), 0);
   }
@@ -300,7 +289,7 @@ TEST(Trainer, FollowsWhatIsFrozenAndKeepsTheStateOfWhatStaysTrained) {
   const char* const kLowest = "bert.embeddings.LayerNorm.weight";
   model::BertCnn model = random_model({.freeze = "encoder"});
   Trainer trainer(model, {}, generator(1));
-  for (int i = 0; i < 3; ++i) trainer.step(packed(kRows), targets(), {});
+  for (int i = 0; i < 3; ++i) trainer.step(packed(kTrainedRows), trained_classes(), {});
   const at::Tensor moment = state_of(trainer, kHead, "exp_avg").clone();
   EXPECT_FALSE(state_of(trainer, kTop, "exp_avg").defined());
 
@@ -309,7 +298,7 @@ TEST(Trainer, FollowsWhatIsFrozenAndKeepsTheStateOfWhatStaysTrained) {
   EXPECT_TRUE(state_of(trainer, kHead, "exp_avg").equal(moment));
   EXPECT_EQ(state_of(trainer, kTop, "exp_avg").abs().max().item<float>(), 0);
   EXPECT_FALSE(state_of(trainer, kLowest, "step").defined());
-  EXPECT_EQ(trainer.step(packed(kRows), targets(), {}).step, 4);
+  EXPECT_EQ(trainer.step(packed(kTrainedRows), trained_classes(), {}).step, 4);
   EXPECT_EQ(state_of(trainer, kHead, "step").item<float>(), 4);
   EXPECT_EQ(state_of(trainer, kTop, "step").item<float>(), 1);
 
@@ -325,43 +314,34 @@ TEST(Trainer, KeepsWhatIsAccumulatedOfWhatStaysTrained) {
   const auto run = [](bool changes) {
     model::BertCnn model = random_model({.freeze = 1, .dropout = 0});
     Trainer trainer(model, {.gradient_accumulation_steps = 2}, generator(1));
-    trainer.step(packed(kRows), targets(), {});
+    trainer.step(packed(kTrainedRows), trained_classes(), {});
     if (changes) {
       for (const model::Freeze& freeze : std::vector<model::Freeze>{0, 1}) {
         model.set_freeze(freeze);
         trainer.follow_freeze();
       }
     }
-    trainer.step(packed(kRows), targets(), {});
+    trainer.step(packed(kTrainedRows), trained_classes(), {});
     return copy_weights(model);
   };
   const auto undisturbed = run(false), changed = run(true);
   for (size_t i = 0; i < undisturbed.size(); ++i) EXPECT_TRUE(undisturbed[i].equal(changed[i]));
 }
 
-std::string refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), "ERR_INVALID_LABELS");
-    return error.what();
-  }
-  return "";
-}
-
 TEST(Targets, AreRefusedWithTheRowAndWhatWouldBeRight) {
   const std::vector<int64_t> classes = {0, 2};
-  EXPECT_EQ(refusal([&] { class_targets(classes, 2, 2, at::kCPU); }),
-            "Expected a class from 0 to 1 for row 1 but received 2.");
-  EXPECT_EQ(refusal([&] { class_targets(classes, 3, 3, at::kCPU); }),
-            "Expected 3 labels, one a row, but received 2.");
+  EXPECT_EQ(failure([&] { class_targets(classes, 2, 2, at::kCPU); }),
+            "ERR_INVALID_LABELS Expected a class from 0 to 1 for row 1 but received 2.");
+  EXPECT_EQ(failure([&] { class_targets(classes, 3, 3, at::kCPU); }),
+            "ERR_INVALID_LABELS Expected 3 labels, one a row, but received 2.");
   const std::vector<float> values = {0, 1, 0.5F, std::numeric_limits<float>::quiet_NaN()};
-  EXPECT_EQ(refusal([&] { float_targets(values, 2, 2, false, at::kCPU); }),
-            "Expected a finite number for row 1, label 1 but received nan.");
-  EXPECT_EQ(refusal([&] { float_targets(values, 2, 2, true, at::kCPU); }),
-            "Expected a number from 0 to 1 for row 1, label 1 but received nan.");
-  EXPECT_EQ(refusal([&] { float_targets(values, 2, 3, true, at::kCPU); }),
-            "Expected 2 x 3 target values but received 4.");
+  EXPECT_EQ(failure([&] { float_targets(values, 2, 2, false, at::kCPU); }),
+            "ERR_INVALID_LABELS Expected a finite number for row 1, label 1 but received nan.");
+  EXPECT_EQ(
+      failure([&] { float_targets(values, 2, 2, true, at::kCPU); }),
+      "ERR_INVALID_LABELS Expected a number from 0 to 1 for row 1, label 1 but received nan.");
+  EXPECT_EQ(failure([&] { float_targets(values, 2, 3, true, at::kCPU); }),
+            "ERR_INVALID_LABELS Expected 2 x 3 target values but received 4.");
 }
 
 TEST(Targets, NameTheRowThatIsWrong) {
@@ -394,7 +374,7 @@ TrainingRun train(const TrainingOptions& options, int steps) {
   Trainer trainer(model, options, generator(3));
   TrainingRun run;
   for (int i = 0; i < steps; ++i) {
-    run.losses.push_back(trainer.step(packed(kRows), targets(), {}).loss);
+    run.losses.push_back(trainer.step(packed(kTrainedRows), trained_classes(), {}).loss);
   }
   run.weights = copy_weights(model);
   return run;
@@ -409,8 +389,8 @@ TEST(Trainer, CheckpointingTakesTheSameStepsBitForBit) {
   }
 }
 
-TEST(Trainer, BFloat16FollowsFloat32) {
-  if (!kernels::unsupported_reason(kernels::Arithmetic::bfloat16).empty()) return;
+/// Bfloat16 beside float32, with the products of whichever library is chosen.
+void expect_bfloat16_to_follow_float32() {
   const TrainingOptions small = {.learning_rate = 1e-3, .head_learning_rate = 1e-3};
   TrainingOptions half = small;
   half.bfloat16 = true;
@@ -424,6 +404,63 @@ TEST(Trainer, BFloat16FollowsFloat32) {
     }
     for (size_t i = 0; i < plain.weights.size(); ++i) {
       EXPECT_EQ(rounded.weights[i].scalar_type(), at::kFloat);
+    }
+  }
+}
+
+TEST(Trainer, BFloat16FollowsFloat32) {
+  const std::string reason = kernels::unsupported_reason(kernels::Arithmetic::bfloat16);
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  expect_bfloat16_to_follow_float32();
+}
+
+/// The products by libtorch, which has bfloat16 on every processor, until the end of the scope.
+class ProductsByLibtorch {
+ public:
+  ProductsByLibtorch() { setenv("BERTCNN_LINEAR", "aten", 1); }
+  ~ProductsByLibtorch() { unsetenv("BERTCNN_LINEAR"); }
+  ProductsByLibtorch(const ProductsByLibtorch&) = delete;
+  ProductsByLibtorch& operator=(const ProductsByLibtorch&) = delete;
+};
+
+TEST(Trainer, BFloat16FollowsFloat32WithLibtorchsProducts) {
+  const ProductsByLibtorch products;
+  expect_bfloat16_to_follow_float32();
+}
+
+/// Casts to bfloat16 that one step makes, by the shape of what is cast.
+std::map<std::vector<int64_t>, int> casts_of_a_step(const TrainingOptions& options) {
+  static std::map<std::vector<int64_t>, int> casts;
+  static std::mutex mutex;
+  casts.clear();
+  const auto note = [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+    if (std::string_view(function.name()) != "aten::_to_copy") return nullptr;
+    const auto inputs = function.inputs();
+    const bool halves =
+        inputs[1].isInt() && inputs[1].toInt() == static_cast<int64_t>(at::kBFloat16);
+    const std::scoped_lock lock(mutex);
+    if (halves) ++casts[inputs[0].toTensor().sizes().vec()];
+    return nullptr;
+  };
+  const model::BertCnn model = random_model({.variant = "max-over-time"}, kConfigOfRowKernels);
+  Trainer trainer(model, options, generator(1));
+  const auto handle =
+      at::addGlobalCallback(at::RecordFunctionCallback(note).needsInputs(true).scopes(
+          {at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  trainer.step(packed(kTrainedRows), trained_classes(), {});
+  at::removeCallback(handle);
+  return casts;
+}
+
+TEST(Trainer, CastsAWeightToBFloat16OnceAStep) {
+  const ProductsByLibtorch products;
+  for (const bool checkpointing : {false, true}) {
+    auto casts = casts_of_a_step({.bfloat16 = true, .gradient_checkpointing = checkpointing});
+    constexpr int kLayers = 3;
+    using Shape = std::vector<int64_t>;
+    // Queries, keys and values are one product.
+    for (const Shape& weight : {Shape{192, 64}, Shape{64, 64}, Shape{96, 64}, Shape{64, 96}}) {
+      EXPECT_EQ(casts[weight], kLayers) << at::IntArrayRef(weight) << checkpointing;
     }
   }
 }

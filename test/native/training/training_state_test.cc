@@ -7,31 +7,27 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
 
-#include "error.h"
+#include "failure.h"
 #include "kernels/linear_tuning.h"
 #include "random_model.h"
-#include "training/targets.h"
+#include "training_batch.h"
 
 namespace bertcnn::training {
 namespace {
 
+using bertcnn::testing::failure;
+using bertcnn::testing::kTrainedRows;
 using bertcnn::testing::packed;
 using bertcnn::testing::random_model;
-using bertcnn::testing::Rows;
+using bertcnn::testing::trained_classes;
 
 namespace fs = std::filesystem;
 
-const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {2, 7, 8, 3}};
 const Surroundings kHere = {"cpu", "float32", 16};
-
-at::Tensor targets() {
-  return class_targets(std::vector<int64_t>{0, 1, 1}, 3, 2, at::kCPU);
-}
 
 /// A folder for one test.
 class TrainingStateFile : public ::testing::Test {
@@ -67,7 +63,7 @@ struct TrainingRun {
     trainer = std::make_unique<Trainer>(model, options, generator);
   }
   void step(int count) {
-    for (int i = 0; i < count; ++i) trainer->step(packed(kRows), targets(), {});
+    for (int i = 0; i < count; ++i) trainer->step(packed(kTrainedRows), trained_classes(), {});
   }
   void load(const std::string& file) {
     const TrainingState state(file, model, kHere);
@@ -84,15 +80,6 @@ void expect_equal_weights(const model::BertCnn& a, const model::BertCnn& b) {
   for (size_t i = 0; i < a.parameters().size(); ++i) {
     EXPECT_TRUE(a.parameters()[i].tensor.equal(b.parameters()[i].tensor)) << a.parameters()[i].name;
   }
-}
-
-std::string failure(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code() + " " + error.what();
-  }
-  return "";
 }
 
 TEST_F(TrainingStateFile, ARunGoesOnBitForBit) {

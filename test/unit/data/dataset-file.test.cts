@@ -341,6 +341,16 @@ describe("the file of a data set", () => {
     await expectError(all(data), "ERR_INVALID_DATA", target, "make a new Dataset");
   });
 
+  it("must not change its size, though the time of change is set back", async () => {
+    const target = file("a.jsonl", content);
+    utimesSync(target, 1e9, 1e9);
+    const data = Dataset.fromFile(target);
+    expect(await data.size()).toBe(2);
+    writeFileSync(target, `${content}\n`);
+    utimesSync(target, 1e9, 1e9);
+    await expectError(all(data), "ERR_INVALID_DATA", "make a new Dataset");
+  });
+
   it("must not change while it is read", async () => {
     const lines = Array.from({ length: 3000 }, () => content).join("");
     const target = file("a.jsonl", lines);

@@ -203,7 +203,21 @@ describe("the package", () => {
       { cwd: root },
     );
     expect(JSON.parse(stdout)).toEqual({
-      names: ["BertCnn", "BertCnnError", "Tensor", "Tokenizer"],
+      names: [
+        "BertCnn",
+        "BertCnnError",
+        "Dataset",
+        "Tensor",
+        "Tokenizer",
+        "computeMetrics",
+        "computeReliability",
+        "fitCalibration",
+        "fitTemperature",
+        "fitThresholds",
+        "flattenMetrics",
+        "readMetricsLog",
+        "writeReport",
+      ],
       same: true,
       tensor: true,
     });

@@ -55,6 +55,7 @@ describe("a training state", () => {
     ["SGD", { optimizer: "sgd" }, {}],
     ["a frozen encoder", adamw, { freeze: "encoder" }],
     ["frozen layers", adamw, { freeze: 1 }],
+    ["a feature cache", { ...adamw, featureCache: true }, { freeze: "encoder" }],
     ["accumulated gradients", { ...adamw, gradientAccumulationSteps: 2 }, {}],
     ["another seed than the one it is loaded with", adamw, { seed: 99 }],
   ])("goes on bit for bit, dropout included: %s", async (_, training, more) => {

@@ -185,7 +185,7 @@ describe("fit", () => {
       onCheckpoint: (directory) => written.push(path.basename(directory)),
     });
     expect(written).toEqual(["checkpoint-3", "checkpoint-6", "checkpoint-9", "checkpoint-12"]);
-    const left = (await readdir(outputDir)).filter((name) => /^checkpoint/.test(name));
+    const left = (await readdir(outputDir)).filter((name) => name.startsWith("checkpoint"));
     expect(left.sort()).toEqual(["checkpoint-12", "checkpoint-9"]);
     expect((await readdir(outputDir)).filter((name) => name.startsWith("."))).toEqual([]);
   });
@@ -236,6 +236,16 @@ describe("a run that goes on", () => {
       expect(await log(part)).toEqual(await log(whole));
     },
   );
+
+  it("logs an evaluation once that came after a checkpoint of the same step", async () => {
+    const outputDir = await temporaryFolder();
+    const settings = { ...quick, evalDataset, saveSteps: 6, outputDir, report: false };
+    await (await classifier()).fit(train, settings);
+    const named = path.join(outputDir, "checkpoint-6");
+    await (await classifier()).fit(train, { ...settings, resumeFromCheckpoint: named });
+    const { evaluations } = await readMetricsLog(path.join(outputDir, "metrics.jsonl"));
+    expect(evaluations.map(({ step }) => step)).toEqual([6, 12]);
+  });
 
   it("goes on from the checkpoint that is named, and forgets later ones", async () => {
     const outputDir = await temporaryFolder();

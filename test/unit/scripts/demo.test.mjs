@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { correlation, signAccuracy } from "../../../scripts/demo/measures.mjs";
 import { readOptions } from "../../../scripts/demo/options.mjs";
-import { Progress } from "../../../scripts/demo/progress.mjs";
 import { randomNumbers, readRatings, split } from "../../../scripts/demo/ratings.mjs";
 
 describe("the demo's measures", () => {
@@ -83,27 +82,5 @@ describe("the demo's command line", () => {
 
   test("an unknown option is refused", () => {
     expect(() => readOptions(["--epoch=3"])).toThrow(/--epoch/);
-  });
-});
-
-describe("the progress bar", () => {
-  const record = (isTTY) => {
-    const written = [];
-    return { written, stream: { isTTY, write: (text) => written.push(text) } };
-  };
-
-  test("elsewhere than on a terminal it writes whole lines, the last one at the end", () => {
-    const { written, stream } = record(false);
-    const progress = new Progress("epoch 1/1", 10, stream);
-    progress.advance(5);
-    progress.advance(5, "loss 1.000");
-    expect(written).toHaveLength(1);
-    expect(written[0]).toMatch(/^epoch 1\/1 .* 10\/10 {2}loss 1\.000 .*\n$/);
-  });
-
-  test("on a terminal it redraws one line and ends it at the end", () => {
-    const { written, stream } = record(true);
-    new Progress("held out", 4, stream).advance(4);
-    expect(written.join("")).toMatch(/^\rheld out .* 4\/4.*\n$/);
   });
 });

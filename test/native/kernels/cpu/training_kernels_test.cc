@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -264,7 +265,6 @@ TEST_P(TrainingKernels, AttentionForwardAndBackward) {
     scratch.resize(attention_gradient_scratch(length, size));
     kernels_.attend_gradient(view(qkv),
                              {.forward = task,
-                              .log_sums = log_sums.data(),
                               .output = view(output),
                               .output_gradient = view(dy),
                               .output_column = size,
@@ -299,6 +299,81 @@ TEST_P(TrainingKernels, AttentionForwardAndBackward) {
     for (int64_t i = 0; i < length; ++i) {
       EXPECT_NEAR(log_sums[i], scores[i].logsumexp(0).item<double>(), 1e-5);
     }
+  }
+}
+
+TEST_P(TrainingKernels, TheLargestWindowsAndWhereTheyAre) {
+  // Sequences shorter than the kernel, as long, and longer. Few values, so that sums are exact and
+  // many are equal.
+  const std::vector<int64_t> offsets = {0, 1, 3, 6, 16};
+  constexpr int64_t kKernel = 3, kColumn = 5;
+  for (const int64_t filters : {1, 8, 19, 100}) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      const at::Tensor x = at::randint(-2, 3, {16, kColumn + kKernel * filters}).to(type);
+      const at::Tensor highest = at::full({4, filters}, 7.0F);
+      const at::Tensor winners = at::full({4, filters}, 7, at::kInt);
+      const at::Tensor counts = at::full({4, filters}, 7, at::kInt);
+      const WindowWinnersTask task = {.first_column = kColumn,
+                                      .kernel_size = kKernel,
+                                      .filters = filters,
+                                      .highest = highest.mutable_data_ptr<float>(),
+                                      .winners = winners.mutable_data_ptr<int32_t>(),
+                                      .counts = counts.mutable_data_ptr<int32_t>(),
+                                      .stride = filters};
+      kernels_.window_winners(view(x), offsets.data(), task, 0, 4);
+      const at::Tensor values = x.to(at::kFloat);
+      const auto* value = values.const_data_ptr<float>();
+      for (int64_t b = 0; b < 4; ++b) {
+        for (int64_t f = 0; f < filters; ++f) {
+          float most = -std::numeric_limits<float>::infinity();
+          int32_t first = 0, count = 0;
+          const int64_t last = std::max(offsets[b], offsets[b + 1] - kKernel);
+          for (int64_t t = offsets[b]; t <= last; ++t) {
+            float sum = 0;
+            for (int64_t j = 0; j < kKernel && t + j < offsets[b + 1]; ++j) {
+              sum += value[(t + j) * x.size(1) + kColumn + j * filters + f];
+            }
+            if (sum > most) {
+              most = sum;
+              first = static_cast<int32_t>(t);
+              count = 0;
+            }
+            count += sum == most ? 1 : 0;
+          }
+          ASSERT_EQ(highest[b][f].item<float>(), most);
+          ASSERT_EQ(winners[b][f].item<int32_t>(), first);
+          ASSERT_EQ(counts[b][f].item<int32_t>(), count);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(TrainingKernels, ANaNIsTheLargestWindow) {
+  const at::Tensor x = at::zeros({3, 1});
+  x[1][0] = std::numeric_limits<float>::quiet_NaN();
+  const int64_t offsets[] = {0, 3};
+  float highest = 0;
+  int32_t winner = 0, count = 0;
+  const WindowWinnersTask task = {.kernel_size = 1,
+                                  .filters = 1,
+                                  .highest = &highest,
+                                  .winners = &winner,
+                                  .counts = &count,
+                                  .stride = 1};
+  kernels_.window_winners(view(x), offsets, task, 0, 1);
+  EXPECT_TRUE(std::isnan(highest));
+  EXPECT_EQ(winner, 1);
+}
+
+TEST_P(TrainingKernels, AddsAMultipleOfARow) {
+  for (const int64_t size : {1, 7, 16, 390}) {
+    const at::Tensor from = at::randn({size});
+    const at::Tensor to = at::randn({size + 1});
+    const at::Tensor expected = to.to(at::kDouble).clone();
+    expected.narrow(0, 0, size).add_(from.to(at::kDouble), -1.5);
+    kernels_.add_scaled(from.const_data_ptr<float>(), -1.5F, size, to.mutable_data_ptr<float>());
+    EXPECT_LT((to - expected).abs().max().item<double>(), 1e-6);
   }
 }
 

@@ -1,0 +1,95 @@
+"""Training in bfloat16 beside PyTorch's autocast. Both round; how far autocast leaves PyTorch's float32 says how far
+bfloat16 may leave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import bounds
+from bounds import Row
+from cases import Case
+from check_training import STEPS, MiniLmRun, Run, TinyRun, make_case
+from native import Native
+from report import Report
+from training import Training
+
+CASES = ["adamw", "sgd, momentum", "linear", "pos weight", "regression", "2 batches a step"]
+# Where autocast happens to agree with float32, rounding to 8 bits may still show.
+LOSS_FLOOR = 2e-3
+COSINE_FLOOR = 1e-3
+NORM_FLOOR = 1e-2
+
+
+class Autocast(Training):
+    """Matrix products in bfloat16, weights and optimizer in float32."""
+
+    def forward(self, batch: dict, labels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.model(**batch)
+        return self.loss(logits.float(), labels)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor does, by what the system tells of it."""
+    return "avx512_bf16" in Path("/proc/cpuinfo").read_text().split()
+
+
+def losses(got: dict, autocast: dict, single: dict) -> Row:
+    """Each loss of the run, beside float32's. A single step's rounding may be nil by chance: the largest so far counts."""
+    drift = (autocast["losses"] - single["losses"]).double().abs().cummax(0).values
+    return bounds.worst_element("losses", got["losses"], single["losses"], LOSS_FLOOR, LOSS_FLOOR, 2 * drift)
+
+
+def cosine_and_ratio(gradient: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
+    """1 - the cosine of the angle between them, and |1 - the ratio of their norms|."""
+    a, b = gradient.double().flatten(), expected.double().flatten()
+    norms = a.norm() * b.norm()
+    return (1 - a @ b / norms).item(), abs(1 - (a.norm() / b.norm()).item())
+
+
+def gradients(got: dict, autocast: dict, single: dict) -> list[Row]:
+    """Direction and size of each gradient tensor of the first step, beside float32's."""
+    rows = []
+    for name in (k for k in single if k.startswith("step_1.grad.") and not k.endswith(bounds.WEIGHTS_EXEMPT)):
+        if single[name].norm() <= bounds.GRADIENT_ABSOLUTE:
+            continue
+        ours = cosine_and_ratio(got[name], single[name])
+        theirs = cosine_and_ratio(autocast[name], single[name])
+        for what, floor, value, yardstick in zip(
+            ("directions", "norms' ratios"), (COSINE_FLOOR, NORM_FLOOR), ours, theirs
+        ):
+            rows.append(Row(what, value, 2 * yardstick + floor, name.removeprefix("step_1.grad.")))
+    return [max((r for r in rows if r.what == what), key=bounds.share) for what in ("directions", "norms' ratios")]
+
+
+def compare(run: Run, case: Case) -> list[Row]:
+    labels = run.prepare(case)
+    single = run.reference.in_single(case, run.batch, labels)
+    autocast = run.reference.in_single(case, run.batch, labels, Autocast)
+    got = run.take(replace(case, training=case.training | {"bfloat16": True}), labels)
+    rounded = (got["losses"] - single["losses"]).abs().max().item()
+    in_bfloat16 = Row("leaves float32", 1e-6, rounded)  # fails where it computes in float32 after all
+    return [losses(got, autocast, single), *gradients(got, autocast, single), in_bfloat16]
+
+
+def compare_all(run: Run, report: Report, title: str) -> None:
+    lines = []
+    for name in CASES:
+        case = make_case(name, run.model, recorded=[1])
+        lines.append((name, compare(run, case)))
+        report.add(f"{title} {name}", lines[-1][1])
+    report.table(lines)
+
+
+def check(native: Native, report: Report, encoder: Path) -> None:
+    report.section(f"bfloat16, {STEPS} steps beside PyTorch's autocast: largest difference / bound")
+    torch.set_num_threads(1)
+    if not multiplies_bfloat16():
+        report.skip("training in bfloat16", "no bfloat16 on this processor")
+        return
+    compare_all(TinyRun(native, "tiny-max-over-time"), report, "bfloat16 tiny")
+    with MiniLmRun(native, encoder) as run:
+        compare_all(run, report, "bfloat16 MiniLM")
