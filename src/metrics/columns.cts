@@ -1,7 +1,9 @@
+import { at } from "./at.cjs";
+
 /** Column `label` of `[rows, width]`. */
 export function column(matrix: ArrayLike<number>, label: number, width: number): Float64Array {
   const rows = matrix.length / width;
-  return Float64Array.from({ length: rows }, (_, row) => matrix[row * width + label] ?? NaN);
+  return Float64Array.from({ length: rows }, (_, row) => at(matrix, row * width + label));
 }
 
 /** The mean; `null` where a part is. */

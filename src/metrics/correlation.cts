@@ -1,3 +1,4 @@
+import { at } from "./at.cjs";
 import { averageRanks } from "./ranks.cjs";
 
 const mean = (values: Float64Array): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -19,7 +20,7 @@ function direction(values: Float64Array): Float64Array {
 export function pearson(a: Float64Array, b: Float64Array): number | null {
   if (isConstant(a) || isConstant(b)) return null;
   const other = direction(b);
-  const cosine = direction(a).reduce((sum, value, i) => sum + value * (other[i] ?? NaN), 0);
+  const cosine = direction(a).reduce((sum, value, i) => sum + value * at(other, i), 0);
   return Math.max(-1, Math.min(1, cosine));
 }
 

@@ -1,3 +1,5 @@
+import { at } from "./at.cjs";
+
 /**
  * `log(sum(exp(logits)))` of one row. The largest logit is taken out, so that nothing overflows.
  */
@@ -15,7 +17,7 @@ export function crossEntropy(
   let sum = 0;
   for (let row = 0; row < targets.length; row++) {
     const own = logits.subarray(row * width, (row + 1) * width);
-    sum += logSumExp(own) - (own[targets[row] ?? NaN] ?? NaN);
+    sum += logSumExp(own) - at(own, at(targets, row));
   }
   return sum / targets.length;
 }
@@ -24,10 +26,7 @@ export function crossEntropy(
 export function binaryCrossEntropy(logits: Float64Array, targets: ArrayLike<number>): number {
   const sum = logits.reduce(
     (total, logit, i) =>
-      total +
-      Math.max(logit, 0) -
-      logit * (targets[i] ?? NaN) +
-      Math.log1p(Math.exp(-Math.abs(logit))),
+      total + Math.max(logit, 0) - logit * at(targets, i) + Math.log1p(Math.exp(-Math.abs(logit))),
     0,
   );
   return sum / logits.length;

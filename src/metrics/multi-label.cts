@@ -1,4 +1,5 @@
 import { sigmoid } from "../probabilities.cjs";
+import { at } from "./at.cjs";
 import {
   f1Of,
   macroF1,
@@ -39,7 +40,7 @@ export interface MultiLabelMetrics {
 }
 
 /** Whether a target counts as having the label. */
-export const isPositive = (target: number | undefined): boolean => (target ?? NaN) >= 0.5;
+export const isPositive = (target: number): boolean => target >= 0.5;
 
 /** Whether the row that begins at `first` is given the label, and whether it has it. */
 function compare(
@@ -49,8 +50,8 @@ function compare(
   label: number,
 ): { predicted: boolean; actual: boolean } {
   return {
-    predicted: (probabilities[first + label] ?? NaN) >= (thresholds[label] ?? NaN),
-    actual: isPositive(targets[first + label]),
+    predicted: at(probabilities, first + label) >= at(thresholds, label),
+    actual: isPositive(at(targets, first + label)),
   };
 }
 
@@ -89,7 +90,7 @@ function rocAucOf({ labels, targets }: CheckedInput, probabilities: Float64Array
   return meanOrNull(
     labels.map((_, label) =>
       rocAuc(column(probabilities, label, width), (row) =>
-        isPositive(targets[row * width + label]),
+        isPositive(at(targets, row * width + label)),
       ),
     ),
   );
@@ -100,7 +101,7 @@ export function multiLabelReliability(
   probabilities: Float64Array,
   bins: number,
 ): Reliability {
-  return reliabilityOf(probabilities, (place) => isPositive(targets[place]), bins);
+  return reliabilityOf(probabilities, (place) => isPositive(at(targets, place)), bins);
 }
 
 export function multiLabelMetrics(input: CheckedInput, bins: number): MultiLabelMetrics {

@@ -1,3 +1,5 @@
+import { at } from "./at.cjs";
+
 /** Ranks from 1 up, in the order of `values`; equal values share the mean of their ranks, as SciPy's `rankdata`. */
 export function averageRanks(values: Float64Array): Float64Array {
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => at(values, a) - at(values, b));
@@ -10,8 +12,4 @@ export function averageRanks(values: Float64Array): Float64Array {
     first = end;
   }
   return ranks;
-}
-
-function at(array: Float64Array | Uint32Array, index: number): number {
-  return array[index] ?? NaN;
 }

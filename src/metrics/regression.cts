@@ -1,3 +1,4 @@
+import { at } from "./at.cjs";
 import { column, meanOrNull } from "./columns.cjs";
 import { isConstant, pearson, spearman } from "./correlation.cjs";
 import type { CheckedInput } from "./input.cjs";
@@ -46,7 +47,7 @@ function r2Of(targets: Float64Array, squares: number): number | null {
 
 function scoresOf(predicted: Float64Array, targets: Float64Array): RegressionScores {
   const rows = targets.length;
-  const errors = predicted.map((value, row) => value - (targets[row] ?? NaN));
+  const errors = predicted.map((value, row) => value - at(targets, row));
   const squares = errors.reduce((sum, error) => sum + error * error, 0);
   const mse = squares / rows;
   return {

@@ -1,4 +1,5 @@
 import { softmax } from "../probabilities.cjs";
+import { at } from "./at.cjs";
 import { macroF1, toClassMetrics, weightedF1, type ClassMetrics } from "./class-metrics.cjs";
 import { column, meanOrNull } from "./columns.cjs";
 import type { CheckedInput } from "./input.cjs";
@@ -62,7 +63,7 @@ export function topClasses(
     const best = own.reduce((a, b) => Math.max(a, b), -Infinity);
     const top = own.indexOf(best);
     classes[row] = top;
-    confidences[row] = probabilities[row * width + top] ?? NaN;
+    confidences[row] = at(probabilities, row * width + top);
   }
   return { classes, confidences };
 }
@@ -70,8 +71,8 @@ export function topClasses(
 function countPairs(targets: ArrayLike<number>, classes: Int32Array, width: number): number[][] {
   const counts = new Float64Array(width * width);
   classes.forEach((predicted, row) => {
-    const cell = (targets[row] ?? NaN) * width + predicted;
-    counts[cell] = (counts[cell] ?? NaN) + 1;
+    const cell = at(targets, row) * width + predicted;
+    counts[cell] = at(counts, cell) + 1;
   });
   return Array.from({ length: width }, (_, target) => [
     ...counts.subarray(target * width, (target + 1) * width),
@@ -80,7 +81,7 @@ function countPairs(targets: ArrayLike<number>, classes: Int32Array, width: numb
 
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const dot = (a: readonly number[], b: readonly number[]): number =>
-  total(a.map((value, i) => value * (b[i] ?? NaN)));
+  total(a.map((value, i) => value * at(b, i)));
 
 /** Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004. */
 function matthewsOf(actual: readonly number[], predicted: readonly number[], right: number) {
@@ -111,16 +112,16 @@ export function singleLabelMetrics(input: CheckedInput, bins: number): SingleLab
   const top = topClasses(input, probabilities);
   const confusionMatrix = countPairs(targets, top.classes, labels.length);
   const actual = confusionMatrix.map(total);
-  const predicted = labels.map((_, label) => total(confusionMatrix.map((row) => row[label] ?? 0)));
-  const both = confusionMatrix.map((row, label) => row[label] ?? 0);
+  const predicted = labels.map((_, label) => total(confusionMatrix.map((row) => at(row, label))));
+  const both = confusionMatrix.map((row, label) => at(row, label));
   const perClass = labels.map((label, i) =>
     toClassMetrics(label, {
-      predicted: predicted[i] ?? 0,
-      actual: actual[i] ?? 0,
-      both: both[i] ?? 0,
+      predicted: at(predicted, i),
+      actual: at(actual, i),
+      both: at(both, i),
     }),
   );
-  const occurs = (label: number) => (predicted[label] ?? 0) + (actual[label] ?? 0) > 0;
+  const occurs = (label: number) => at(predicted, label) + at(actual, label) > 0;
   return {
     problemType: "single_label_classification",
     loss: crossEntropy(logits, targets, labels.length),

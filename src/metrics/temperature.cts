@@ -1,5 +1,6 @@
 import { unexpected } from "../check.cjs";
 import { sigmoid, softmax } from "../probabilities.cjs";
+import { at } from "./at.cjs";
 import { readMetricInput, type CheckedInput, type MetricInput } from "./input.cjs";
 
 // Of 1 / T. Where every row is right, the loss falls for ever as T goes to 0; where the logits say the opposite of the
@@ -23,16 +24,13 @@ function ofCrossEntropy({ rows, labels, logits, targets }: CheckedInput): Deriva
     let curvature = 0;
     for (let row = 0; row < rows; row++) {
       const own = logits.subarray(row * width, (row + 1) * width);
-      const target = own[targets[row] ?? NaN] ?? NaN;
+      const target = at(own, at(targets, row));
       // From the target's logit on, so that equal logits give exactly 0.
       const gaps = own.map((logit) => logit - target);
       const shares = softmax(gaps.map((gap) => factor * gap));
-      const mean = shares.reduce((sum, share, i) => sum + share * (gaps[i] ?? NaN), 0);
+      const mean = shares.reduce((sum, share, i) => sum + share * at(gaps, i), 0);
       slope += mean;
-      curvature += shares.reduce(
-        (sum, share, i) => sum + share * ((gaps[i] ?? NaN) - mean) ** 2,
-        0,
-      );
+      curvature += shares.reduce((sum, share, i) => sum + share * (at(gaps, i) - mean) ** 2, 0);
     }
     return { slope: slope / rows, curvature: curvature / rows };
   };
@@ -45,7 +43,7 @@ function ofBinaryCrossEntropy({ logits, targets }: CheckedInput): DerivativesAt 
     let curvature = 0;
     logits.forEach((logit, i) => {
       const share = sigmoid(factor * logit);
-      slope += (share - (targets[i] ?? NaN)) * logit;
+      slope += (share - at(targets, i)) * logit;
       curvature += share * (1 - share) * logit * logit;
     });
     return { slope: slope / logits.length, curvature: curvature / logits.length };
@@ -60,13 +58,14 @@ function minimize(derivativesAt: DerivativesAt): number {
   if (atLeast > 0) return low;
   if (derivativesAt(high).slope <= 0) return high;
   let factor = 1;
-  for (let step = 0; step < STEPS; step++) {
+  let change = Infinity;
+  for (let step = 0; step < STEPS && change > 1e-14 * factor; step++) {
     const { slope, curvature } = derivativesAt(factor);
     if (slope > 0) high = factor;
     else low = factor;
     const newton = factor - slope / curvature;
     const next = newton > low && newton < high ? newton : Math.sqrt(low * high);
-    if (Math.abs(next - factor) <= 1e-14 * factor) return next;
+    change = Math.abs(next - factor);
     factor = next;
   }
   return factor;

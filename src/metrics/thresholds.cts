@@ -1,5 +1,6 @@
 import { unexpected } from "../check.cjs";
 import { sigmoid } from "../probabilities.cjs";
+import { at } from "./at.cjs";
 import { f1Of } from "./class-metrics.cjs";
 import { column } from "./columns.cjs";
 import { readMetricInput, type MetricInput } from "./input.cjs";
@@ -21,15 +22,16 @@ function thresholdOf(probabilities: Float64Array, positive: readonly boolean[]):
   const actual = positive.filter(Boolean).length;
   if (actual === 0) return DEFAULT;
   const order = [...probabilities.keys()].sort(
-    (a, b) => (probabilities[b] ?? NaN) - (probabilities[a] ?? NaN),
+    (a, b) => at(probabilities, b) - at(probabilities, a),
   );
   let best = { f1: -1, threshold: DEFAULT };
   let both = 0;
   order.forEach((row, place) => {
     if (positive[row] === true) both++;
-    const upper = probabilities[row] ?? NaN;
-    const lower = probabilities[order[place + 1] ?? NaN] ?? 0;
-    if (lower === upper && place + 1 < order.length) return; // both or none
+    const upper = at(probabilities, row);
+    const isLast = place + 1 === order.length;
+    const lower = isLast ? 0 : at(probabilities, at(order, place + 1));
+    if (lower === upper && !isLast) return; // both or none
     const f1 = f1Of({ predicted: place + 1, actual, both });
     const threshold = between(lower, upper);
     const nearer = Math.abs(threshold - DEFAULT) < Math.abs(best.threshold - DEFAULT);
