@@ -105,7 +105,7 @@ void FeatureStore::clear() {
   file_bytes_ = 0;
   file_failed_ = false;
   if (entries_.empty()) return;
-  entries_ = {};
+  entries_ = decltype(entries_)();
   memory_bytes_ = 0;
   ::malloc_trim(0);  // blocks of this size would else stay with the process
 }

@@ -158,7 +158,7 @@ TEST(FeatureCache, LeavesARowOutThatWasCancelled) {
 
 // ---- in training
 
-struct Run {
+struct CachedRun {
   model::BertCnn model = packed_model({.dropout = 0.3});
   at::Generator generator = model::make_generator(at::kCPU, 5);
 
@@ -179,7 +179,7 @@ std::vector<double> losses(Trainer& trainer, int steps) {
 }
 
 TEST(TrainingWithAFeatureCache, FollowsTrainingWithout) {
-  Run with, without;
+  CachedRun with, without;
   Trainer cached = with.trainer(enabled());
   Trainer plain = without.trainer({});
   const auto expected = losses(plain, 10), got = losses(cached, 10);
@@ -192,7 +192,7 @@ TEST(TrainingWithAFeatureCache, FollowsTrainingWithout) {
 
 TEST(TrainingWithAFeatureCache, GoesOnBitForBitWithAnEmptyOne) {
   const auto run = [](int interruption) {
-    Run run;
+    CachedRun run;
     Trainer trainer = run.trainer(enabled());
     const Rows other = {kRows[2], {2, 20, 3}};
     const at::Tensor labels = class_targets(std::vector<int64_t>{1, 0}, 2, 2, at::kCPU);
@@ -227,7 +227,7 @@ TEST(TrainingWithAFeatureCache, GoesOnBitForBitWithAnEmptyOne) {
 
 TEST(TrainingWithAFeatureCache, TakesTheSameStepsOnAFullDisk) {
   const auto run = [](bool full) {
-    Run run;
+    CachedRun run;
     FeatureCacheOptions options = enabled();
     options.memory = 0;
     Trainer trainer = run.trainer(options);
@@ -246,7 +246,7 @@ TEST(TrainingWithAFeatureCache, TakesTheSameStepsOnAFullDisk) {
 }
 
 TEST(TrainingWithAFeatureCache, IsIdleAndEmptyWhileTheEncoderIsTrained) {
-  Run run;
+  CachedRun run;
   Trainer trainer = run.trainer(enabled());
   losses(trainer, 2);
   EXPECT_EQ(trainer.feature_counts().rows, 3);
@@ -266,7 +266,7 @@ TEST(TrainingWithAFeatureCache, IsIdleAndEmptyWhileTheEncoderIsTrained) {
 }
 
 TEST(TrainingWithAFeatureCache, PredictsWithWhatStepsHaveComputed) {
-  Run run;
+  CachedRun run;
   Trainer trainer = run.trainer(enabled());
   losses(trainer, 2);
   run.model.pack(kernels::Arithmetic::float32);
@@ -288,7 +288,7 @@ std::string refusal(const std::function<void()>& work) {
 }
 
 TEST(TrainingWithAFeatureCache, IsRefusedWhereItCanNotBe) {
-  Run run;
+  CachedRun run;
   const model::BertCnn include = random_model({.padding = "include"});
   TrainingOptions options;
   options.feature_cache = enabled();
