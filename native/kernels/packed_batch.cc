@@ -10,8 +10,8 @@ PackedBatch PackedBatch::sequence(int64_t b) const {
   const auto part = [&](const at::Tensor& tokens) {
     return tokens.defined() ? tokens.narrow(0, offsets[b], length(b)) : tokens;
   };
-  return {part(input_ids), part(token_type_ids), part(position_ids), part(key_mask),
-          {0, length(b)}};
+  return {
+      part(input_ids), part(token_type_ids), part(position_ids), part(key_mask), {0, length(b)}};
 }
 
 void PackedBatchBuilder::add(std::span<const int32_t> input_ids,

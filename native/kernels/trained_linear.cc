@@ -75,11 +75,11 @@ TrainedType trained_type(const ForwardContext& context) {
 at::Tensor trained_linear(const at::Tensor& x, const PlainWeight& plain, TrainedType type,
                           WeightCasts* casts) {
   const at::Tensor& bias = plain.bias;
-  const at::Tensor weight =
-      type == TrainedType::bfloat16 ? CastWeight::apply(plain.weight, casts) : plain.weight;
+  const at::Tensor weight = type == TrainedType::bfloat16 ? CastWeight::apply(plain.weight, casts)
+                                                          : cast(plain.weight, type);
   // Outside training it is the classifier only, too small for a choice.
   if (at::GradMode::is_enabled() && is_by_onednn(x, weight, type)) {
-    return OnednnLinear::apply(x, weight, bias, type);
+    return OnednnLinear::apply(x, weight, bias.to(at::kFloat), type);
   }
   return at::linear(cast(x, type), weight, cast(bias, type));
 }

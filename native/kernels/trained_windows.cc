@@ -234,8 +234,8 @@ struct WindowMaximum : torch::autograd::Function<WindowMaximum> {
 
 at::Tensor trained_windows(const at::Tensor& hidden, const WindowWeights& weights,
                            const PackedBatch& batch, TrainedType type) {
-  return WindowMaximum::apply(hidden.contiguous(), weights.weight, weights.biases, weights.kernel_sizes,
-                              batch.offsets, type == TrainedType::bfloat16);
+  return WindowMaximum::apply(hidden.contiguous(), weights.weight, weights.biases,
+                              weights.kernel_sizes, batch.offsets, type == TrainedType::bfloat16);
 }
 
 }  // namespace bertcnn::kernels

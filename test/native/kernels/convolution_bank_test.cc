@@ -37,7 +37,8 @@ class ConvolutionBankTest : public ::testing::TestWithParam<at::ScalarType> {
     std::vector<at::Tensor> features;
     for (size_t i = 0; i < kSizes.size(); ++i) {
       at::Tensor x = sequence;
-      if (x.size(0) < kSizes[i]) x = at::cat({x, at::zeros({kSizes[i] - x.size(0), kHidden}, x.options())});
+      if (x.size(0) < kSizes[i])
+        x = at::cat({x, at::zeros({kSizes[i] - x.size(0), kHidden}, x.options())});
       const at::Tensor y =
           at::conv1d(x.t().unsqueeze(0), weights_[2 * i].tensor, weights_[2 * i + 1].tensor);
       features.push_back(at::relu(y).amax({2}));

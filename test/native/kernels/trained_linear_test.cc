@@ -44,6 +44,20 @@ void expect_close(const at::Tensor& got, const at::Tensor& expected) {
   EXPECT_LE((got - expected).norm().item<float>(), 1e-6F * expected.norm().item<float>());
 }
 
+TEST_P(TrainedLinear, MultipliesFloat64InFloat32) {
+  at::manual_seed(3);
+  std::array<at::Tensor, 3> leaves = {at::randn({5, kIn}, at::kDouble),
+                                      at::randn({kOut, kIn}, at::kDouble),
+                                      at::randn({kOut}, at::kDouble)};
+  for (at::Tensor& leaf : leaves) leaf.requires_grad_(true);
+  const auto& [x, weight, bias] = leaves;
+  const at::Tensor output = trained_linear(x, {weight, bias}, TrainedType::float32);
+  EXPECT_EQ(output.scalar_type(), at::kFloat);
+  expect_close(output.detach().to(at::kDouble), at::linear(x, weight, bias).detach());
+  output.sum().backward();
+  for (const at::Tensor& leaf : leaves) EXPECT_EQ(leaf.grad().scalar_type(), at::kDouble);
+}
+
 TEST_P(TrainedLinear, HasTheValuesAndGradientsOfLinear) {
   const std::array<std::array<bool, 3>, 5> settings = {{{true, true, true},
                                                         {false, true, true},

@@ -96,8 +96,8 @@ TEST(FeatureCache, KeepsInAFileWhatMemoryDoesNotHold) {
   options.memory = 9 * kTokenBytes;  // room for the first and the third row
   FeatureCache cache(options);
   for (int round = 0; round < 2; ++round) {
-    EXPECT_TRUE(cache.encode(model, packed(kRows), {})
-                    .equal(in_memory.encode(model, packed(kRows), {})));
+    EXPECT_TRUE(
+        cache.encode(model, packed(kRows), {}).equal(in_memory.encode(model, packed(kRows), {})));
   }
   EXPECT_EQ(cache.counts().hits, 3);
   EXPECT_EQ(cache.counts().file_bytes, 7 * 12 * 4);
