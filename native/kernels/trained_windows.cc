@@ -142,7 +142,7 @@ at::Tensor weight_gradient(const at::Tensor& hidden, const Shares& shares, int64
                            const std::vector<Bank>& banks) {
   const int64_t size = hidden.size(1);
   const Bank& last = banks.back();
-  const at::Tensor result = at::zeros({last.first_row + last.kernel_size * last.filters, size});
+  at::Tensor result = at::zeros({last.first_row + last.kernel_size * last.filters, size});
   const auto* rows = hidden.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
   const int64_t features = last.first_feature + last.filters;
@@ -169,7 +169,7 @@ at::Tensor weight_gradient(const at::Tensor& hidden, const Shares& shares, int64
 at::Tensor hidden_gradient(const at::Tensor& weight, const Shares& shares,
                            const std::vector<int64_t>& offsets, const std::vector<Bank>& banks) {
   const int64_t size = weight.size(1);
-  const at::Tensor result = at::zeros({offsets.back(), size});
+  at::Tensor result = at::zeros({offsets.back(), size});
   const auto* from = weight.const_data_ptr<float>();
   auto* rows = result.mutable_data_ptr<float>();
   const int64_t sequences = static_cast<int64_t>(offsets.size()) - 1;
@@ -203,7 +203,7 @@ struct WindowMaximum : torch::autograd::Function<WindowMaximum> {
     PackedBatch batch;
     batch.offsets = offsets;
     const Winners winners = find_winners(product, batch, banks_of(kernel_sizes, biases.size(0)));
-    const at::Tensor features = at::relu(winners.highest + biases);
+    at::Tensor features = at::relu(winners.highest + biases);
     context->save_for_backward(
         {hidden, weight, product, winners.highest, winners.first, winners.counts, features});
     context->saved_data["kernel_sizes"] = kernel_sizes;
