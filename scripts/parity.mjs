@@ -21,7 +21,12 @@ await reportingFailure(async () => {
   const packages = await pythonPackages();
   const fixed = ["--tool", tool, "--minilm", encoder, "--node", process.execPath];
   const args = [path.join(FOLDER, "run.py"), ...fixed, ...process.argv.slice(2)];
-  const env = { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" };
+  const env = {
+    ...process.env,
+    PYTHONPATH: packages,
+    PYTHONDONTWRITEBYTECODE: "1",
+    GOMP_SPINCOUNT: "1000", // as src/loader.cts: threads that spin take the processor from those that compute
+  };
   const { status } = spawnSync("python3", args, { stdio: "inherit", env });
   process.exitCode = status ?? 1;
 });
