@@ -7,6 +7,7 @@ BERT is transformers' own `BertModel`; only the head is written here. The names 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -76,6 +77,7 @@ class BertCnn(nn.Module):
             self.convs = nn.ModuleList(convs)
         self.dropout = nn.Dropout(head.dropout)
         self.fc = nn.Linear(head.num_filters * len(head.filter_sizes), bert_config.num_labels)
+        self.margin = math.inf
         self.set_freeze(head.freeze)
 
     @property
@@ -111,7 +113,16 @@ class BertCnn(nn.Module):
     def pooled(self, hidden: torch.Tensor) -> torch.Tensor:
         """[rows, length, hidden] -> [rows, filters], by convolution, ReLU and max over time."""
         signal = hidden.transpose(1, 2)
-        return torch.cat([F.relu(conv(signal)).amax(dim=2) for conv in self.convolutions], dim=1)
+        return torch.cat([self.max_over_time(conv(signal)) for conv in self.convolutions], dim=1)
+
+    def max_over_time(self, values: torch.Tensor) -> torch.Tensor:
+        """[rows, filters, positions] -> [rows, filters], of the values' positive part. `margin` becomes the least
+        distance at which a maximum has been from another position's value, or from zero: gradients jump there."""
+        largest = values.detach().topk(min(2, values.shape[2]), dim=2).values
+        second = largest[..., 1] if largest.shape[2] == 2 else torch.full_like(largest[..., 0], -math.inf)
+        gap = torch.where(largest[..., 0] > 0, largest[..., 0] - second.clamp(min=0), -largest[..., 0])
+        self.margin = min(self.margin, gap.min().item())
+        return F.relu(values).amax(dim=2)
 
     def pooled_alone(self, hidden: torch.Tensor) -> torch.Tensor:
         """As `pooled`, for a single unpadded row that may be shorter than a kernel: it is then extended
@@ -120,7 +131,7 @@ class BertCnn(nn.Module):
         features = []
         for conv in self.convolutions:
             short = max(0, conv.kernel_size[0] - signal.shape[2])
-            features.append(F.relu(conv(F.pad(signal, (0, short)))).amax(dim=2))
+            features.append(self.max_over_time(conv(F.pad(signal, (0, short)))))
         return torch.cat(features, dim=1)
 
     def features(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:

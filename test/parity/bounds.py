@@ -89,9 +89,15 @@ def worst_gradient(what: str, got: dict, expected: dict) -> Row:
     return worst_tensor(what, got, expected, "grad.", gradient_bound)
 
 
+def rounding(name: str, rough: dict, fine: dict) -> torch.Tensor:
+    """Twice what rounding does to PyTorch's own values along the steps. A single step's may be nil by chance: the
+    largest so far counts."""
+    return 2 * (rough[name].double() - fine[name].double()).abs().cummax(0).values
+
+
 def losses(what: str, got: dict, expected: dict, single: dict, double: dict) -> Row:
-    rounding = 2 * (single["losses"].double() - double["losses"].double()).abs().flatten()
-    return worst_element(what, got["losses"], expected["losses"], 1e-5, STEP_RELATIVE, rounding)
+    allowed = rounding("losses", single, double)
+    return worst_element(what, got["losses"], expected["losses"], 1e-5, STEP_RELATIVE, allowed)
 
 
 def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
@@ -107,10 +113,11 @@ def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
     return rows
 
 
-def steps_taken(got: dict, double: dict) -> list[Row]:
+def steps_taken(got: dict, single: dict, double: dict) -> list[Row]:
     """The norms of the gradients along the steps, and the learning rates, which a float32 holds exactly enough."""
+    allowed = rounding("grad_norms", single, double)
     return [
-        worst_element("norms", got["grad_norms"], double["grad_norms"], 1e-6, NORMS_RELATIVE),
+        worst_element("norms", got["grad_norms"], double["grad_norms"], 1e-6, NORMS_RELATIVE, allowed),
         worst_element("rates", got["learning_rates"], double["learning_rates"], 1e-12, 1e-6),
     ]
 

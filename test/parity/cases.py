@@ -32,6 +32,12 @@ TRAINING = {
 }
 
 
+# Where a maximum over time nearly has a rival, or is nearly zero, rounding decides whose the gradient is, and what the
+# weights become after that. A run that comes so near in float64 is not compared: others are drawn.
+MARGIN = 1e-5
+DRAWS = 20
+
+
 @dataclass
 class Case:
     """One model directory with the options it is loaded with. The dropout of BERT is off in the
@@ -157,7 +163,8 @@ def take_steps(run: Training, batch: dict, labels: torch.Tensor, case: Case) -> 
 
 
 def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case, training_class=Training) -> dict:
-    """Logits, loss, every gradient, then what `take_steps` has. `model` is left as it was."""
+    """Logits, loss, every gradient, then what `take_steps` has, and the least `margin` on the way. `model` is left as
+    it was."""
     model = copy.deepcopy(model).train()
     result: dict[str, torch.Tensor] = {}
     logits = model(**batch)
@@ -167,7 +174,8 @@ def evaluate(model: BertCnn, batch, labels, problem_type: str, case: Case, train
     for name, parameter in trained_parameters(model).items():
         result[f"grad.{name}"] = parameter.grad.clone()
         parameter.grad = None
-    return result | take_steps(make_training(model, problem_type, case, training_class), batch, labels, case)
+    result |= take_steps(make_training(model, problem_type, case, training_class), batch, labels, case)
+    return result | {"margin": torch.tensor(model.margin)}
 
 
 class Reference:
@@ -181,9 +189,24 @@ class Reference:
     def in_single(self, case: Case, batch, labels, training_class=Training) -> dict:
         return self._evaluate(self.single, case, batch, labels, training_class)
 
+    def in_double(self, case: Case, batch, labels, training_class=Training) -> dict:
+        return self._evaluate(self.double, case, batch, labels, training_class)
+
     def __call__(self, case: Case, batch, labels, training_class=Training) -> tuple[dict, dict]:
-        double = self._evaluate(self.double, case, batch, labels, training_class)
-        return self.in_single(case, batch, labels, training_class), double
+        arguments = (case, batch, labels, training_class)
+        return self.in_single(*arguments), self.in_double(*arguments)
+
+    def draw(self, case: Case, make_batch, generator) -> tuple[dict, torch.Tensor, tuple[dict, dict]]:
+        """A batch and labels with which rounding does not decide the case's run, and what it is in float32 and
+        float64."""
+        for _ in range(DRAWS):
+            batch = make_batch()
+            rows, labels = len(batch["input_ids"]), self.double.bert.config.num_labels
+            targets = random_labels(case.options["problem_type"], rows, labels, generator)
+            double = self.in_double(case, batch, targets)
+            if double["margin"] >= MARGIN:
+                return batch, targets, (self.in_single(case, batch, targets), double)
+        raise RuntimeError(f"{case.name}: of {DRAWS} runs each came nearer than {MARGIN} to a tie")
 
     @staticmethod
     def _evaluate(model: BertCnn, case: Case, batch, labels, training_class) -> dict:

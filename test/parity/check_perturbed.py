@@ -19,7 +19,6 @@ from check_values import MODELS, make_minilm_models
 from native import Native
 from report import Report
 from texts import SENTENCES, encode
-from training import Training
 
 CASE = make_case("changed", "", "single_label_classification", "ignore", "none")
 
@@ -103,22 +102,20 @@ MISTAKES = {
 FIRST_STEP = ("loss / float32", "loss / float64", "gradients / float32", "gradients / float64", "first gradients")
 
 
-def failures_with(twin, run: check_training.Run, case: Case, got: dict, labels) -> list[str]:
-    """What fails where PyTorch trains as `twin` does."""
-    rows = check_training.rows_of(case, got, run.reference(case, run.batch, labels, twin))
-    return sorted({row.what for row in rows if not row.passed})
+def failures(case: Case, got: dict, expected: tuple[dict, dict]) -> list[str]:
+    return sorted({row.what for row in check_training.rows_of(case, got, expected) if not row.passed})
 
 
-def notice_mistakes(report: Report, title: str, run: check_training.Run) -> None:
+def notice_mistakes(report: Report, title: str, run: check_training.Run, mistakes: list) -> None:
     """Each mistake, planted in PyTorch's twin, must make comparisons fail that hold without it, and none of those that
     the first step has."""
-    for what, (name, options, mistake) in MISTAKES.items():
+    for what, (name, options, mistake) in mistakes:
         case = check_training.make_case(name, run.model, recorded=run.recorded)
         case.training |= options
-        labels = run.prepare(case)
+        labels, expected = run.prepare(case)
         got = run.native.run(run.models / run.model, case, run.batch, labels)
-        sound = failures_with(Training, run, case, got, labels)
-        failed = failures_with(mistake, run, case, got, labels)
+        sound = failures(case, got, expected)
+        failed = failures(case, got, run.reference(case, run.batch, labels, mistake))
         seen = bool(failed) and not sound and not set(failed) & set(FIRST_STEP)
         detail = f"seen in: {', '.join(failed)}" if failed else "NOT SEEN"
         if sound:
@@ -157,6 +154,7 @@ def check(native: Native, report: Report, encoder: Path) -> None:
     minilm(native, report, encoder)
     report.section("the comparison fails when PyTorch's twin trains otherwise")
     torch.set_num_threads(1)
-    notice_mistakes(report, "tiny", check_training.TinyRun(native, "tiny-max-over-time"))
+    mistakes = list(MISTAKES.items())
+    notice_mistakes(report, "tiny", check_training.TinyRun(native, "tiny-max-over-time"), mistakes)
     with check_training.MiniLmRun(native, encoder) as run:
-        notice_mistakes(report, "MiniLM", run)
+        notice_mistakes(report, "MiniLM", run, report.some(mistakes))

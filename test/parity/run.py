@@ -1,6 +1,6 @@
 """Live comparison of bertcnn with PyTorch and transformers. `npm run test:parity` calls it.
 
-    python test/parity/run.py --tool bertcnn_parity --minilm DIR [--only tiny,minilm,...]
+    python test/parity/run.py --tool bertcnn_parity --minilm DIR [--only tiny,minilm,...] [--quick]
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ def main() -> int:
     parser.add_argument("--minilm", type=Path, required=True, help="the MiniLM encoder's directory")
     parser.add_argument("--node", default="node")
     parser.add_argument("--only", default=",".join(SECTIONS), help="some of: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="some of the cases only, of those that take long")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    report = Report()
+    report = Report(arguments.quick)
     with tempfile.TemporaryDirectory(prefix="bertcnn-parity-") as scratch:
         native = Native(arguments.tool, arguments.node, Path(scratch))
         for name in arguments.only.split(","):

@@ -140,7 +140,7 @@ struct WindowWinnersTask {
   int64_t first_column = 0;
   int64_t kernel_size = 0;
   int64_t filters = 0;
-  float* highest = nullptr;    // [sequences, stride], this kernel size's first column, as the others
+  float* highest = nullptr;  // [sequences, stride], this kernel size's first column, as the others
   int32_t* winners = nullptr;  // the row where the first window of that sum starts
   int32_t* counts = nullptr;   // of the windows with that sum
   int64_t stride = 0;
@@ -200,7 +200,8 @@ struct RowKernels {
                         const OperandRows& to, int64_t begin, int64_t end);
   void (*attend_gradient)(const ProductRows& qkv, const AttentionGradientTask& task,
                           float* scratch);
-  /// The largest sum over a window and where it is, for sequences `begin` to before `end`. NaN wins.
+  /// The largest sum over a window and where it is, for sequences `begin` to before `end`. NaN
+  /// wins.
   void (*window_winners)(const ProductRows& product, const int64_t* offsets,
                          const WindowWinnersTask& task, int64_t begin, int64_t end);
   /// to[column] += factor * from[column].
