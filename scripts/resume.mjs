@@ -1,11 +1,19 @@
 /**
  * Kills training runs at random moments and goes on with them: `npm run test:resume [-- --kills 20 --seed 1]`. Each must
- * end with the weights, bit for bit, and the log of a run that nobody killed. Prints what was in flight at each kill;
- * fails where fewer than half hit a step or a checkpoint.
+ * end with the weights, bit for bit, and the log of a run that nobody killed; so must one whose disk was full. Prints
+ * what was in flight at each kill; fails where fewer than half hit a step or a checkpoint.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,6 +104,58 @@ async function killedRun(scratch, moments) {
   return { folder, hits };
 }
 
+const NO_MOUNT = 77; // an exit code that nothing else here has
+/** Trains on a file system of its own, which is too small and then is not. */
+const ON_SMALL_DISK = `
+size=$1 disk=$2 node=$3 train=$4 marks=$5 results=$6
+mount -t tmpfs -o "size=$size" bertcnn "$disk" || exit ${NO_MOUNT}
+run() { "$node" "$train" "$disk/run" "$marks" "$1"; echo "$1 ended with $?"; ls -A "$disk/run"; }
+run anew
+mount -o remount,size=1g "$disk"
+run resume
+cp "$disk/run/model.safetensors" "$disk/run/metrics.jsonl" "$results"
+`;
+
+/**
+ * A disk that is full when the third checkpoint is written. Needs a system that lets its users mount.
+ * @returns {Promise<{ folder: string, text: string, errors: string } | null>} null: it does not
+ */
+async function onSmallDisk(scratch, bytes) {
+  const [disk, folder] = [path.join(scratch, "disk"), path.join(scratch, "disk-results")];
+  for (const made of [disk, folder]) mkdirSync(made);
+  const marks = path.join(scratch, "disk-marks");
+  const args = [String(bytes), disk, process.execPath, TRAIN, marks, folder];
+  const child = spawn("unshare", ["-rm", "sh", "-c", ON_SMALL_DISK, "sh", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [text, errors] = ["", ""];
+  child.stdout.on("data", (data) => (text += data));
+  child.stderr.on("data", (data) => (errors += data));
+  const code = await new Promise((resolve) => {
+    child.on("error", () => resolve(NO_MOUNT));
+    child.on("close", resolve);
+  });
+  if (code === NO_MOUNT || /^unshare:/m.test(errors)) return null;
+  return { folder, text, errors };
+}
+
+async function checkSmallDisk(scratch, whole, expected, check) {
+  const [checkpoint] = readdirSync(whole).filter((name) => name.startsWith("checkpoint-"));
+  const state = path.join(whole, checkpoint, "training_state.safetensors");
+  const made = await onSmallDisk(scratch, Math.round(2.7 * statSync(state).size));
+  if (made === null) {
+    console.log("left out: a full disk, since nobody may mount one here");
+    return;
+  }
+  const [before] = made.text.split("resume ended");
+  const told = /code: 'ERR_IO'/.test(made.errors) && /checkpoint-\d+/.test(made.errors);
+  check(told && /^anew ended with 1$/m.test(before), "a full disk ends the run, by name");
+  const left = before.split("\n").filter((name) => name.startsWith("checkpoint-"));
+  check(left.length > 0 && !/^\./m.test(before), `it leaves ${left.join(", ")} and nothing else`);
+  const equal = JSON.stringify(outcome(made.folder)) === JSON.stringify(expected);
+  check(equal, "with room again the run goes on to the same weights and log");
+}
+
 await reportingFailure(async () => {
   const { values } = parseArgs({
     options: {
@@ -129,6 +189,8 @@ await reportingFailure(async () => {
       JSON.stringify(outcome(again)) === JSON.stringify(expected),
       `two runs that nobody kills are equal (${expected.lines} lines of log)`,
     );
+
+    await checkSmallDisk(scratch, whole, expected, check);
 
     const hits = { checkpoint: 0, step: 0, between: 0, "ended before": 0 };
     for (let done = 0; done < kills;) {

@@ -1,5 +1,6 @@
 /** Builds and runs the C++ tests by CTest; says so where GoogleTest is not installed. */
 import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 
 import { buildNativeTests } from "./setup/addon.mjs";
@@ -19,7 +20,15 @@ export async function runNativeTests(libtorch) {
     return true;
   }
   const folder = await buildNativeTests(libtorch);
-  const args = ["--test-dir", folder, "--progress", "--output-on-failure", "--no-tests=error"];
+  const jobs = ["--parallel", String(availableParallelism())];
+  const args = [
+    "--test-dir",
+    folder,
+    ...jobs,
+    "--progress",
+    "--output-on-failure",
+    "--no-tests=error",
+  ];
   const reports = process.env.BERTCNN_TEST_REPORTS;
   if (reports) args.push("--output-junit", path.resolve(reports, "ctest.xml"));
   return spawnSync("ctest", args, { stdio: "inherit" }).status === 0;

@@ -61,6 +61,7 @@ struct OnednnLinear : torch::autograd::Function<OnednnLinear> {
 
 bool is_by_onednn(const at::Tensor& x, const at::Tensor& weight, TrainedType type) {
   if (!x.is_cpu() || x.dim() != 2 || x.size(0) == 0) return false;
+  if (weight.scalar_type() != at::kFloat) return false;
   const auto arithmetic =
       type == TrainedType::bfloat16 ? Arithmetic::bfloat16 : Arithmetic::float32;
   return choose_linear_library(arithmetic, weight.size(1), weight.size(0)) == LinearLibrary::onednn;

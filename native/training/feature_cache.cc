@@ -1,11 +1,19 @@
 #include "training/feature_cache.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
 
+#include <atomic>
 #include <cstddef>
-#include <span>
+#include <cstring>
+#include <iterator>
 #include <utility>
+
+#if !defined(_OPENMP) && !defined(__clang_analyzer__)
+#error "at::parallel_for would compute on one thread"
+#endif
 
 namespace bertcnn::training {
 namespace {
@@ -54,18 +62,34 @@ at::Tensor FeatureCache::encode(const model::BertCnn& model, const kernels::Pack
   follow_weights(model);
   const Tokens tokens(batch);
   const at::Tensor features = at::empty({batch.tokens(), model.config().bert.hidden_size}, type_);
+  std::vector<MissingRow> missing;
   for (int64_t b = 0; b < batch.sequences(); ++b) {
     RowKey key = tokens.key(batch.offsets[b], batch.offsets[b + 1]);
-    const at::Tensor row = features.narrow(0, batch.offsets[b], batch.length(b));
-    if (store_.read(key, bytes_of(row))) {
-      ++hits_;
-      continue;
-    }
-    ++misses_;
-    row.copy_(model.encode(batch.sequence(b), context).values);  // rounds to the nearest, even
-    store_.write(std::move(key), bytes_of(row));
+    const auto bytes = bytes_of(features.narrow(0, batch.offsets[b], batch.length(b)));
+    if (!store_.read(key, bytes)) missing.push_back({batch.sequence(b), std::move(key), bytes});
   }
+  hits_ += batch.sequences() - std::ssize(missing);
+  misses_ += std::ssize(missing);
+  compute(model, context, missing);
+  for (MissingRow& row : missing) store_.write(std::move(row.key), row.bytes);
   return features.to(model.device(), at::kFloat);
+}
+
+void FeatureCache::compute(const model::BertCnn& model, const kernels::ForwardContext& context,
+                           const std::vector<MissingRow>& rows) const {
+  if (rows.empty()) return;
+  // A row by one thread, also where there is one row only: how a product is shared among threads
+  // may decide how it is rounded. Within a parallel region libtorch's operations do not share.
+  const int64_t threads = model.device().is_cpu() ? at::get_num_threads() : 1;
+  std::atomic<size_t> next = 0;
+  at::parallel_for(0, threads, 1, [&](int64_t /*begin*/, int64_t /*end*/) {
+    const c10::InferenceMode inference;  // of this thread
+    for (size_t i = next++; i < rows.size(); i = next++) {
+      const at::Tensor values = model.encode(rows[i].batch, context).values;
+      const at::Tensor rounded = values.to(at::kCPU, type_).contiguous();  // to nearest, ties even
+      std::memcpy(rows[i].bytes.data(), rounded.const_data_ptr(), rows[i].bytes.size());
+    }
+  });
 }
 
 void FeatureCache::follow_weights(const model::BertCnn& model) {

@@ -3,7 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/forward_context.h"
@@ -24,10 +26,11 @@ struct FeatureCounts {
 };
 
 /// A row's features follow from its tokens and the encoder's weights alone: what is missing is
-/// computed row by row, each as a batch of its own, since the rounding of products depends on how
-/// many rows they have. So a run that begins with an empty cache, as one that is resumed does,
-/// computes what the run that was not interrupted did, bit for bit. For the same reason features
-/// that are kept in bfloat16 are rounded to it at once, when they are new.
+/// computed row by row, each as a batch of its own and by one thread, since the rounding of
+/// products depends on how many rows they have and may depend on the threads. So a run that begins
+/// with an empty cache, as one that is resumed does, computes what the run that was not interrupted
+/// did, bit for bit. For the same reason features that are kept in bfloat16 are rounded to it at
+/// once, when they are new.
 ///
 /// It is of one version of the weights: whatever changes the encoder's empties it. Used by one
 /// thread.
@@ -43,7 +46,14 @@ class FeatureCache {
   FeatureCounts counts() const;
 
  private:
+  struct MissingRow {
+    kernels::PackedBatch batch;  // of this row alone
+    RowKey key;
+    std::span<std::byte> bytes;  // where its features go
+  };
   void follow_weights(const model::BertCnn& model);
+  void compute(const model::BertCnn& model, const kernels::ForwardContext& context,
+               const std::vector<MissingRow>& rows) const;
 
   at::ScalarType type_;
   FeatureStore store_;

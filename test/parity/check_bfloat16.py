@@ -83,12 +83,22 @@ def compare_all(run: Run, report: Report, cases: list[str], title: str) -> None:
     report.table(lines)
 
 
-def check(native: Native, report: Report, encoder: Path) -> None:
-    report.section(f"bfloat16, {STEPS} steps beside PyTorch's autocast: largest difference / bound")
-    torch.set_num_threads(1)
-    if not multiplies_bfloat16():
-        report.skip("training in bfloat16", "no bfloat16 on this processor")
+def begin(report: Report, title: str) -> bool:
+    """Whether there is anything to compare."""
+    report.section(f"bfloat16, {title}, {STEPS} steps beside PyTorch's autocast: largest difference / bound")
+    if multiplies_bfloat16():
+        return True
+    report.skip(f"training in bfloat16, {title}", "no bfloat16 on this processor")
+    return False
+
+
+def tiny(native: Native, report: Report, _encoder: Path) -> None:
+    if begin(report, "a tiny model"):
+        compare_all(TinyRun(native, "tiny-max-over-time"), report, CASES, "bfloat16 tiny")
+
+
+def minilm(native: Native, report: Report, encoder: Path) -> None:
+    if not begin(report, "the MiniLM encoder"):
         return
-    compare_all(TinyRun(native, "tiny-max-over-time"), report, CASES, "bfloat16 tiny")
     with MiniLmRun(native, encoder) as run:
         compare_all(run, report, report.some(CASES), "bfloat16 MiniLM")

@@ -103,11 +103,13 @@ def compare_all(run: Run, report: Report, cases: list[Case], title: str) -> None
     report.table(lines)
 
 
-def check(native: Native, report: Report, encoder: Path) -> None:
-    torch.set_num_threads(1)  # more would wait for each other
+def tiny(native: Native, report: Report, _encoder: Path) -> None:
     report.section(f"freezing, {STEPS} steps: largest difference / bound")
-    tiny = TinyRun(native, "tiny-max-over-time")
-    compare_all(tiny, report, make_cases(tiny.model), "freezing")
+    run = TinyRun(native, "tiny-max-over-time")
+    compare_all(run, report, make_cases(run.model), "freezing")
+
+
+def minilm(native: Native, report: Report, encoder: Path) -> None:
     report.section(f"freezing, the MiniLM encoder, {STEPS} steps: largest difference / bound")
     with MiniLmRun(native, encoder) as run:
         compare_all(run, report, report.some(make_minilm_cases(run.model)), "MiniLM freezing")

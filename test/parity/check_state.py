@@ -63,7 +63,6 @@ def go_on_there(case: Case, parts, saved: int, state: TrainingState, with_memory
 
 def check(native: Native, report: Report, _minilm: Path) -> None:
     report.section("a training state of ours goes on in PyTorch")
-    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(23)
     for name, (training, freeze, saved) in RUNS.items():
         options = {"problem_type": SINGLE, "padding": "ignore", "freeze": freeze, "dropout": 0.0}

@@ -214,9 +214,8 @@ def compare_api(native: Native, case: Case, batch: dict, labels) -> list[bounds.
     ]
 
 
-def api(native: Native, report: Report) -> None:
+def api(native: Native, report: Report, _encoder: Path) -> None:
     report.section("training, by the JavaScript API: largest difference / bound")
-    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(19)
     lines = []
     for case in (make_case(name, "tiny-fine-tune") for name in (*TOGETHER, "balanced")):
@@ -226,9 +225,8 @@ def api(native: Native, report: Report) -> None:
     report.table(lines)
 
 
-def tiny(native: Native, report: Report) -> None:
+def tiny(native: Native, report: Report, _encoder: Path) -> None:
     report.section("training, a tiny model: largest difference / bound")
-    torch.set_num_threads(1)
     run = TinyRun(native, "tiny-max-over-time")
     lines, unnoticed = [], []
     for case in (make_case(name, run.model) for name in ALL):
@@ -245,7 +243,6 @@ def tiny(native: Native, report: Report) -> None:
 
 def minilm(native: Native, report: Report, encoder: Path) -> None:
     report.section("training, the MiniLM encoder: largest difference / bound")
-    torch.set_num_threads(1)  # more are of no use to so small a batch
     lines = []
     with MiniLmRun(native, encoder) as run:
         for number, name in report.some(list(enumerate(ALL))):
@@ -253,9 +250,3 @@ def minilm(native: Native, report: Report, encoder: Path) -> None:
             lines.append((name, run.compare(case, *run.prepare(case))))
             report.add(f"MiniLM training {name}", lines[-1][1])
     report.table(lines)
-
-
-def check(native: Native, report: Report, encoder: Path) -> None:
-    tiny(native, report)
-    api(native, report)
-    minilm(native, report, encoder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -48,7 +47,6 @@ def random_batch(config: BertConfig, generator: torch.Generator) -> dict:
 def tiny(native: Native, report: Report, _minilm: Path) -> None:
     """Every fixture model and option, on batches that no fixture holds."""
     report.section("tiny random models: largest difference / bound")
-    torch.set_num_threads(1)  # more would wait for each other
     generator = torch.Generator().manual_seed(7)
     lines = []
     for case in fixture_cases():
@@ -106,7 +104,6 @@ def make_short_minilm(minilm: Path, directory: Path, variant: str, texts: list[s
 
 def minilm(native: Native, report: Report, minilm_directory: Path) -> None:
     report.section("the MiniLM encoder with fresh heads, real sentences: largest difference / bound")
-    torch.set_num_threads(os.cpu_count() or 1)
     models = native.scratch / "minilm"
     make_minilm_models(minilm_directory, models)
     batch = encode(minilm_directory, SENTENCES)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 from bounds import Row, share
 
 
 class Report:
     def __init__(self, quick: bool = False):
         self.quick = quick
-        self.begin = time.monotonic()
         self.passed = 0
         self.skipped: list[str] = []
         self.failures: list[str] = []
         self.worst: dict[str, Row] = {}
 
     def section(self, title: str) -> None:
-        print(f"\n== {title}  ({time.monotonic() - self.begin:.0f} s)", flush=True)
+        print(f"\n== {title}")
 
     def some(self, cases: list) -> list:
         """What is compared of the cases that take long: all, or every fifth where it has to be quick."""
@@ -56,6 +53,15 @@ class Report:
             for row in sorted(rows, key=share):
                 worst[quantity(row)] = cell(row)
             print(f"  {label:<{width}}" + "".join(f"  {worst[name]:>17}" for name in names))
+
+    def add_report(self, other: Report) -> None:
+        """Takes over what another report counted."""
+        self.passed += other.passed
+        self.skipped += other.skipped
+        self.failures += other.failures
+        for what, row in other.worst.items():
+            if what not in self.worst or share(row) > share(self.worst[what]):
+                self.worst[what] = row
 
     def finish(self) -> int:
         self.section("the largest differences of all, beside the bounds that they have to keep")

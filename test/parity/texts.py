@@ -51,8 +51,12 @@ def tokenizer(directory: Path, max_length: int) -> BertWordPieceTokenizer:
 
 
 def encode(directory: Path, texts: list[str], max_length: int = 512) -> dict[str, torch.Tensor]:
+    return encode_with(tokenizer(directory, max_length), texts)
+
+
+def encode_with(made: BertWordPieceTokenizer, texts: list[str]) -> dict[str, torch.Tensor]:
     """Padded on the right, as transformers' tokenizers do."""
-    encodings = tokenizer(directory, max_length).encode_batch(texts)
+    encodings = made.encode_batch(texts)
     length = max(len(e.ids) for e in encodings)
     pad = lambda values: [v + [0] * (length - len(v)) for v in values]  # noqa: E731
     return {

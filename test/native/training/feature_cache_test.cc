@@ -1,9 +1,11 @@
 #include "training/feature_cache.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -28,6 +30,11 @@ const Rows kRows = {{2, 9, 3}, {2, 10, 11, 12, 13, 14, 3}, {2, 7, 8, 3}};
 constexpr int64_t kTokens = 14;
 constexpr int64_t kTokenBytes = 12 * 4 + 3 * 4;  // hidden states and key
 
+constexpr const char* kLargerConfig = R"({
+  "model_type": "bert", "vocab_size": 40, "hidden_size": 256, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "intermediate_size": 1024, "max_position_embeddings": 64,
+  "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})";
+
 FeatureCacheOptions enabled() {
   return {.enabled = true};
 }
@@ -41,10 +48,6 @@ model::BertCnn packed_model(const model::ConfigOverrides& overrides = {}) {
   model::BertCnn model = random_model(overrides);
   model.pack(kernels::Arithmetic::float32);
   return model;
-}
-
-at::Tensor alone(const model::BertCnn& model, const std::vector<int32_t>& row) {
-  return model.encode(packed({row}), {}).values;
 }
 
 TEST(FeatureCache, ComputesARowOnce) {
@@ -69,7 +72,8 @@ TEST(FeatureCache, GivesARowTheSameBitsWhateverItsBatchAndWhateverIsThere) {
   int64_t begin = 0;
   for (const auto& row : kRows) {
     const auto length = static_cast<int64_t>(row.size());
-    EXPECT_TRUE(features.narrow(0, begin, length).equal(alone(model, row)));
+    FeatureCache empty(enabled());
+    EXPECT_TRUE(features.narrow(0, begin, length).equal(empty.encode(model, packed({row}), {})));
     begin += length;
   }
 }
@@ -145,15 +149,37 @@ TEST(FeatureCache, RoundsToBFloat16WhetherARowIsNewOrNot) {
   }
 }
 
-TEST(FeatureCache, LeavesARowOutThatWasCancelled) {
+TEST(FeatureCache, KeepsNothingOfABatchThatWasCancelled) {
   const model::BertCnn model = packed_model();
   FeatureCache cache(enabled());
-  int asked = 0;
+  std::atomic<int> asked = 0;
   const kernels::ForwardContext context = {.cancelled = [&] { return ++asked > 3; }};
   EXPECT_THROW(cache.encode(model, packed(kRows), context), Error);
-  EXPECT_EQ(cache.counts().rows, 1);  // two layers each: the second row was not finished
+  EXPECT_EQ(cache.counts().rows, 0);
   cache.encode(model, packed(kRows), {});
-  EXPECT_EQ(cache.counts().hits, 1);
+  EXPECT_EQ(cache.counts().hits, 0);
+}
+
+TEST(FeatureCache, GivesARowTheSameBitsOnAnyNumberOfThreads) {
+  // Large enough for products to be shared among threads.
+  const model::BertCnn model = [] {
+    model::BertCnn model = random_model({}, kLargerConfig);
+    model.pack(kernels::Arithmetic::float32);
+    return model;
+  }();
+  std::vector<int32_t> row(60);
+  for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<int32_t>(i % 40);
+  const int threads = at::get_num_threads();
+  std::vector<at::Tensor> results;
+  for (const int count : {1, 2, 3}) {
+    at::set_num_threads(count);
+    for (const Rows& rows : {Rows{row}, Rows{row, kRows[0], kRows[1]}}) {
+      FeatureCache cache(enabled());
+      results.push_back(cache.encode(model, packed(rows), {}).narrow(0, 0, 60));
+    }
+  }
+  at::set_num_threads(threads);
+  for (const at::Tensor& result : results) EXPECT_TRUE(result.equal(results[0]));
 }
 
 // ---- in training

@@ -1,0 +1,111 @@
+/** What is told of the runs: scores with their spread, and how long bertcnn took beside the prototype. */
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { pairedRatio } from "../bench/peers/statistics.mjs";
+import { asMarkdown } from "../bench/peers/table.mjs";
+import { root } from "../setup/project.mjs";
+
+const PAGE = path.join(root, "docs", "results.md");
+const BEGIN = "<!-- measured: npm run experiments -- --docs -->";
+const END = "<!-- end of what is measured -->";
+/** By how much bertcnn's mean score may stay behind the prototype's of the same precision. */
+const TOLERANCE = 0.01;
+/** How many times as fast the whole of a run on this set has to be, in float32. */
+const SPEED = { set: "movies", least: 3 };
+
+/**
+ * @typedef {object} Run
+ * @property {string} set
+ * @property {number} seed
+ * @property {"bertcnn" | "prototype"} system
+ * @property {"float32" | "bfloat16"} dtype
+ * @property {number} score correlation, or accuracy
+ * @property {number} loss
+ * @property {number} seconds from the process's start to its end
+ */
+
+const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+
+function deviation(numbers) {
+  const middle = mean(numbers);
+  const squares = numbers.reduce((sum, number) => sum + (number - middle) ** 2, 0);
+  return Math.sqrt(squares / (numbers.length - 1));
+}
+
+const spread = (numbers) =>
+  numbers.length < 2
+    ? numbers.map((number) => number.toFixed(3)).join("")
+    : `${mean(numbers).toFixed(3)} ± ${deviation(numbers).toFixed(3)}`;
+
+/** The runs of one kind, in the order of their seeds. @param {Run[]} runs */
+function select(runs, set, system, dtype) {
+  return runs
+    .filter((run) => run.set === set && run.system === system && run.dtype === dtype)
+    .sort((a, b) => a.seed - b.seed);
+}
+
+/** Both systems' runs of a set in a precision, of seeds that both have. */
+function pairs(runs, set, dtype) {
+  const [theirs, ours] = ["prototype", "bertcnn"].map((system) => select(runs, set, system, dtype));
+  const both = ({ seed }) => [theirs, ours].every((side) => side.some((run) => run.seed === seed));
+  return { theirs: theirs.filter(both), ours: ours.filter(both) };
+}
+
+/** @param {Run[]} runs @param {import("./sets.mjs").TextSet[]} sets */
+export function tableOf(runs, sets) {
+  const rows = [];
+  for (const { name, title, problemType } of sets) {
+    for (const dtype of ["float32", "bfloat16"]) {
+      const { theirs, ours } = pairs(runs, name, dtype);
+      if (ours.length === 0) continue;
+      const [a, b] = [theirs, ours].map((side) => side.map(({ score }) => score));
+      const { ratio, least, most } = pairedRatio(
+        theirs.map(({ seconds }) => seconds),
+        ours.map(({ seconds }) => seconds),
+      );
+      const what = problemType === "regression" ? "correlation" : "accuracy";
+      const speed = `${ratio.toFixed(2)} [${least.toFixed(2)}, ${most.toFixed(2)}]`;
+      rows.push([title, dtype, what, String(ours.length), spread(a), spread(b), speed]);
+    }
+  }
+  return { head: ["", "", "", "seeds", "prototype", "bertcnn", "times as fast"], rows };
+}
+
+/** Lines about goals; a missed one begins with MISSED. @param {Run[]} runs */
+export function judge(runs, sets) {
+  const lines = [];
+  for (const { name, title } of sets) {
+    for (const dtype of ["float32", "bfloat16"]) {
+      const { theirs, ours } = pairs(runs, name, dtype);
+      if (ours.length === 0) continue;
+      const behind = mean(theirs.map(({ score }) => score)) - mean(ours.map(({ score }) => score));
+      lines.push(
+        `${behind <= TOLERANCE ? "met   " : "MISSED"} ${title}, ${dtype}: ` +
+          `bertcnn's mean is ${(-behind).toFixed(4)} from the prototype's, at least ${-TOLERANCE}`,
+      );
+    }
+  }
+  const { theirs, ours } = pairs(runs, SPEED.set, "float32");
+  if (ours.length > 0) {
+    const seconds = (side) => side.map((run) => run.seconds);
+    const { ratio } = pairedRatio(seconds(theirs), seconds(ours));
+    lines.push(
+      `${ratio >= SPEED.least ? "met   " : "MISSED"} ${SPEED.set}, float32: ` +
+        `${ratio.toFixed(2)} times as fast, at least ${SPEED.least}`,
+    );
+  }
+  return lines;
+}
+
+/** Writes the measured part of docs/results.md. */
+export async function writeDocs(runs, sets, facts) {
+  const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(tableOf(runs, sets))];
+  const page = readFileSync(PAGE, "utf8");
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`Expected '${BEGIN}' and '${END}' in ${PAGE}`);
+  const prettier = await import("prettier");
+  const style = await prettier.resolveConfig(PAGE);
+  const measured = `${page.slice(0, begin + BEGIN.length)}\n\n${content.join("\n")}\n\n${page.slice(end)}`;
+  writeFileSync(PAGE, await prettier.format(measured, { ...style, parser: "markdown" }));
+}
