@@ -6,6 +6,7 @@ import type { BertCnn } from "../bert-cnn.cjs";
 import { unexpected } from "../check.cjs";
 import { Dataset } from "../data/dataset.cjs";
 import { BertCnnError } from "../errors.cjs";
+import { metricNames } from "../metrics/metrics.cjs";
 import { readPath } from "../paths.cjs";
 import type { BestRecord } from "../report/run-record.cjs";
 import { calibrate } from "./calibrate.cjs";
@@ -101,6 +102,15 @@ async function checkpointToResume(
   return step;
 }
 
+function checkMetric({ problemType, labels }: BertCnn, { metricForBestModel }: FitSettings): void {
+  const known = metricNames({ problemType, labels });
+  if (known.includes(metricForBestModel)) return;
+  throw new BertCnnError(
+    "ERR_INVALID_ARGUMENT",
+    `Expected one of ${known.join(", ")} for options.metricForBestModel but received '${metricForBestModel}'`,
+  );
+}
+
 /** The state of the run to go on with; later checkpoints are of a run that will not have been. */
 async function resume(
   model: BertCnn,
@@ -160,6 +170,7 @@ async function withFolder<T>(
 export async function fit(model: BertCnn, data: unknown, options: unknown): Promise<FitResult> {
   if (!(data instanceof Dataset)) throw unexpected("Dataset", "data", data);
   const settings = readFitOptions(options);
+  checkMetric(model, settings);
   const known = await examine(data, settings, model);
   const identity = await identify(data, settings);
   return withFolder(settings.outputDir, async (folder) => {

@@ -251,14 +251,7 @@ export class TrainingRun {
   async #judge({ metrics }: EvaluationRecord): Promise<void> {
     const { model, settings, state, folder } = this.#parts;
     const { metricForBestModel: metric, earlyStopping, loadBestModelAtEnd } = settings;
-    const value = metrics[metric];
-    if (value === undefined) {
-      const known = Object.keys(metrics).join(", ");
-      throw new BertCnnError(
-        "ERR_INVALID_ARGUMENT",
-        `Expected one of ${known} for options.metricForBestModel but received '${metric}'`,
-      );
-    }
+    const value = metrics[metric] ?? NaN; // a correlation without variance, say
     const gain = improvement(metric, value, state.best?.value);
     if (gain > 0) {
       const file = `best-${String(state.step)}.safetensors`;

@@ -71,6 +71,17 @@ export function computeReliability(input: MetricInput, bins: number = BINS): Rel
   }
 }
 
+/** The names of all metrics of a problem type that are one number; of some data a few of these are `null`. */
+export function metricNames({ problemType, labels }: Pick<MetricInput, "problemType" | "labels">) {
+  const logits = new Float32Array(labels.length);
+  const isClass = problemType === "single_label_classification";
+  const targets = isClass ? new Int32Array(1) : new Float32Array(labels.length);
+  const metrics = computeMetrics({ problemType, labels, logits, targets });
+  const isNumber = (value: unknown) => value === null || typeof value === "number";
+  const names = Object.entries(metrics).flatMap(([name, value]) => (isNumber(value) ? name : []));
+  return problemType === "regression" ? names : [...names, "ece"];
+}
+
 /**
  * The metrics that are one number, by name, as logs and charts want them: without those that are `null`, by class or
  * label, and with {@link Reliability.ece} as `ece`.

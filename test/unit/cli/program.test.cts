@@ -1,5 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 
 import { run } from "../../../src/cli/program.cjs";
 import { fixture, temporaryFolder, texts } from "../support/models.cjs";
@@ -99,6 +101,26 @@ describe("bertcnn train", () => {
     const { code, printed } = await bertcnn(...command, "--resume");
     expect(code).toBe(0);
     expect(printed).toMatch(/^steps\s+1 \(completed\)/m);
+  });
+
+  it("leaves a checkpoint at SIGINT, from which it goes on", async () => {
+    const data = await reviews();
+    const out = path.join(await temporaryFolder(), "model");
+    const settings = ["--epochs", "2000", "--batch-size", "8", "--save-total-limit", "2"];
+    const command = ["train", data, ...ENCODER, "--out", out, ...settings];
+    const running = bertcnn(...command);
+    const log = path.join(out, "metrics.jsonl");
+    while (!existsSync(log) || (await readFile(log, "utf8")) === "") await setTimeout(5);
+    process.emit("SIGINT");
+    expect((await running).code).toBe(130);
+    const checkpoints = (await readdir(out)).filter((name) => name.startsWith("checkpoint-"));
+    expect(checkpoints.length).toBeGreaterThan(0);
+    const resumed = bertcnn(...command, "--resume");
+    await setTimeout(50);
+    process.emit("SIGINT");
+    expect((await resumed).code).toBe(130);
+    const steps = (await jsonLines(log)).filter(({ type }) => type === "step");
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
   });
 
   it("tells where a row is wrong", async () => {
@@ -207,7 +229,7 @@ describe("bertcnn predict", () => {
   it("ends in order at SIGINT", async () => {
     const input = await file("texts.txt", `${texts(5000).join("\n")}\n`);
     const running = bertcnn("predict", input, "--model", model, "--out", out, "--batch-size", "8");
-    setTimeout(() => process.emit("SIGINT"), 50);
+    void setTimeout(50).then(() => process.emit("SIGINT"));
     expect((await running).code).toBe(130);
   });
 });

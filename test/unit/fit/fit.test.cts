@@ -5,11 +5,12 @@ import path from "node:path";
 import {
   BertCnn,
   Dataset,
+  Tokenizer,
   readMetricsLog,
   type FitOptions,
   type StepRecord,
 } from "../../../src/index.cjs";
-import { load, temporaryFolder, texts } from "../support/models.cjs";
+import { fixture, load, temporaryFolder, texts } from "../support/models.cjs";
 import { expectError, reasonOf } from "../support/rejection.cjs";
 
 const LABELS = ["bad", "good"];
@@ -122,6 +123,54 @@ describe("fit", () => {
     });
     expect(result).toMatchObject({ step: 9, epoch: 1.5, stopped: "max steps" });
     expect(evaluated).toEqual([6, 9]);
+  });
+
+  it("takes batches by tokens, and knows how many there will be", async () => {
+    const model = await classifier();
+    const tokenizer = await Tokenizer.fromPretrained(fixture("tiny-bert"));
+    const tokens = async (batch: readonly string[]) =>
+      (await tokenizer.encodeBatch(batch)).map(({ ids }) => ids.length);
+    const sizes: number[] = [];
+    jest.spyOn(model, "trainStep").mockImplementation(function (this: BertCnn, batch, options) {
+      sizes.push(batch.texts!.length);
+      return BertCnn.prototype.trainStep.call(model, batch, options);
+    });
+    const steps: StepRecord[] = [];
+    const options = { schedule: "linear", onStep: (step: StepRecord) => steps.push(step) } as const;
+    await model.fit(train, { ...quiet, ...options, epochs: 2, maxTokens: 90, tokenizer });
+    const expected: number[] = [];
+    for (const epoch of [0, 1]) {
+      const order = { shuffle: true, seed: quiet.seed, epoch };
+      for await (const batch of train.batches({ ...order, maxTokens: 90, countTokens: tokens })) {
+        expected.push(batch.texts.length);
+        const counts = await tokens(batch.texts);
+        expect(counts.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(90);
+      }
+    }
+    expect(sizes).toEqual(expected);
+    expect(new Set(sizes).size).toBeGreaterThan(1);
+    // The schedule comes to zero with the last step: the one before has what one step loses.
+    const first = steps[0]!.learningRates[0]!;
+    expect(steps.at(-1)!.learningRates[0]).toBeCloseTo(first / sizes.length, 10);
+  });
+
+  it("refuses a metric that there is none of before it trains", async () => {
+    const model = await classifier();
+    const onStep = jest.fn();
+    const options = { ...quick, evalDataset, metricForBestModel: "pearson", onStep };
+    const parts = ["loss, accuracy, ", "metricForBestModel but received 'pearson'"];
+    await expectError(model.fit(train, options), "ERR_INVALID_ARGUMENT", ...parts);
+    expect(onStep).not.toHaveBeenCalled();
+  });
+
+  it("takes no evaluation for the best one that has no such metric", async () => {
+    const model = await load("tiny-bert", { labels: ["score"], problemType: "regression" });
+    const scored = Dataset.from(texts(16).map((text, row) => ({ text, label: row / 8 })));
+    const constant = Dataset.from(texts(4).map((text) => ({ text, label: 1 })));
+    const options = { evalDataset: constant, metricForBestModel: "pearson" };
+    const { best, evaluation } = await model.fit(scored, { ...quick, ...options });
+    expect(best).toBeNull();
+    expect(evaluation!.metrics).toMatchObject({ pearson: null });
   });
 
   it("makes one step of several batches", async () => {
