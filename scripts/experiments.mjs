@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { minilm } from "./assets.mjs";
-import { describeMachine } from "./bench/peers/machine.mjs";
+import { describeMachine, multipliesBfloat16 } from "./bench/peers/machine.mjs";
 import { asText } from "./bench/peers/table.mjs";
 import { judge, tableOf, writeDocs } from "./experiments/results.mjs";
 import { SETS, writeSplit } from "./experiments/sets.mjs";
@@ -54,7 +54,7 @@ function readOptions() {
 
 /** The precisions that this processor multiplies. */
 function possible(dtypes) {
-  if (describeMachine().instructions.some((name) => name.endsWith("_bf16"))) return dtypes;
+  if (multipliesBfloat16()) return dtypes;
   if (dtypes.includes("bfloat16"))
     console.log("left out: bfloat16, which this processor does not multiply");
   return dtypes.filter((dtype) => dtype !== "bfloat16");

@@ -14,10 +14,11 @@ import { contenders, formsFor, PEERS } from "./peers/contenders.mjs";
 import { drawChart, writeDocs } from "./peers/docs.mjs";
 import { goalsOf, keptForGoals } from "./peers/goals.mjs";
 import { installedPeers, installPeers } from "./peers/install.mjs";
-import { describeMachine } from "./peers/machine.mjs";
+import { describeMachine, multipliesBfloat16 } from "./peers/machine.mjs";
 import { baseModel, sentenceModel } from "./peers/models.mjs";
 import { readOptions, USAGE } from "./peers/options.mjs";
 import { goalsText, reportText } from "./peers/report.mjs";
+import { PRECISIONS } from "./peers/results.mjs";
 import { Section } from "./peers/section.mjs";
 import { basePlans, randomTexts } from "./peers/workloads.mjs";
 
@@ -81,10 +82,16 @@ async function runModel(results, model, workloads, common) {
   const all = contenders(given);
   results.models.push({ name: model.name, title: model.title, weights: model.weights });
   results.products[model.name] = {};
-  for (const precision of options.precisions) {
+  for (const precision of options.precisions ?? possible(PRECISIONS)) {
     const chosen = all.filter((contender) => contender.precision === precision);
     if (chosen.length > 0) await runSection(results, model, workloads, precision, chosen, common);
   }
+}
+
+function possible(precisions) {
+  if (multipliesBfloat16()) return precisions;
+  console.log("left out: bfloat16, which this processor does not multiply");
+  return precisions.filter((precision) => precision !== "bfloat16");
 }
 
 /** The folders of the other forms of the model; peers whose form can't be made are left out. */

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { reportingFailure, setUp } from "../setup.mjs";
 import { run } from "../setup/process.mjs";
 import { pythonPackages } from "../setup/python.mjs";
-import { describeMachine } from "./peers/machine.mjs";
+import { describeMachine, multipliesBfloat16 } from "./peers/machine.mjs";
 import { baseModel } from "./peers/models.mjs";
 import { median, pairedRatio } from "./peers/statistics.mjs";
 import { asText } from "./peers/table.mjs";
@@ -82,7 +82,7 @@ const LOSS_BOUND = 1e-4;
 
 /** The ways that this processor can go; others are named and left out. */
 function possibleWays(names) {
-  if (describeMachine().instructions.some((name) => name.endsWith("_bf16"))) return names;
+  if (multipliesBfloat16()) return names;
   const left = names.filter((name) => !name.endsWith("bfloat16"));
   if (left.length < names.length) console.log("left out: bfloat16, which this processor has not");
   return left;

@@ -16,7 +16,7 @@ outputs differ from PyTorch's or a goal is missed.
   --install-peers      fetch the other systems into the cache first (1 GB); without them only PyTorch takes part
   --peers A,B          of ${Object.keys(PEERS).join(", ")}
                        (default: what is installed)
-  --precisions A,B     of ${PRECISIONS.join(", ")} (default: all)
+  --precisions A,B     of ${PRECISIONS.join(", ")} (default: those that the processor multiplies)
   --workloads A,B      of ${WORKLOADS.join(", ")}
                        (default: all)
   --model DIR          for the workload 'sentences': a BERT checkpoint, or what savePretrained wrote
@@ -36,7 +36,7 @@ outputs differ from PyTorch's or a goal is missed.
 /**
  * @typedef {object} BenchOptions
  * @property {string[] | null} peers null: what is installed
- * @property {string[]} precisions
+ * @property {string[] | null} precisions null: those that the processor multiplies
  * @property {string[]} workloads
  * @property {string | undefined} model
  * @property {string | undefined} data
@@ -81,7 +81,10 @@ export function readOptions(args) {
   const file = (name) => (values[name] === undefined ? undefined : userPath(values[name]));
   return {
     peers: values.peers === undefined ? null : choose("--peers", values.peers, Object.keys(PEERS)),
-    precisions: choose("--precisions", values.precisions ?? PRECISIONS.join(), PRECISIONS),
+    precisions:
+      values.precisions === undefined
+        ? null
+        : choose("--precisions", values.precisions, PRECISIONS),
     workloads: choose("--workloads", values.workloads ?? WORKLOADS.join(), WORKLOADS),
     model: file("model"),
     data: file("data"),
