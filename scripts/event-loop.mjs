@@ -11,7 +11,9 @@ const PREDICTIONS = 1000;
 const IN_FLIGHT = 50; // calls waiting at a time, as under a busy server
 const STEPS = 40;
 const BATCH = 16; // texts of a step
-const LIMIT_MS = 5; // "a few milliseconds"; a binding that computes on this thread blocks for whole batches
+// A binding that computes on this thread would block it for whole batches. A step's threads take every processor for
+// long, and this thread waits for its share.
+const LIMIT_MS = { predictions: 5, steps: 10 };
 const WORDS = "a film that takes its time and earns every minute of it with wit and grace".split(
   " ",
 );
@@ -28,24 +30,19 @@ async function compare(directory) {
   const { minilm } = await import("./assets.mjs");
   const source = directory ?? (await minilm());
   const predictions = `${PREDICTIONS} predictions, ${IN_FLIGHT} in flight at a time`;
-  await compareWork(predictions, "while predictions run", source, "frozen", predictAll);
-  await compareWork(
-    `${STEPS} training steps of ${BATCH} texts`,
-    "while steps run",
-    source,
-    "fine-tune",
-    trainAll,
-  );
+  await compareWork(predictions, LIMIT_MS.predictions, source, "frozen", predictAll);
+  const steps = `${STEPS} training steps of ${BATCH} texts`;
+  await compareWork(steps, LIMIT_MS.steps, source, "fine-tune", trainAll);
 }
 
 /**
  * @param {string} title
- * @param {string} label
+ * @param {number} limit milliseconds
  * @param {string} source
  * @param {"frozen" | "fine-tune"} variant
  * @param {(model: import("../dist/index.js").BertCnn) => Promise<void>} work
  */
-async function compareWork(title, label, source, variant, work) {
+async function compareWork(title, limit, source, variant, work) {
   const { BertCnn } = await import("../dist/index.js");
   const model = await BertCnn.fromPretrained(source, { variant, numLabels: 2, seed: 0 });
   await model.predict(text(0)); // the first call also loads pages of the weights
@@ -59,13 +56,13 @@ async function compareWork(title, label, source, variant, work) {
 
   console.log(`${title}, in ${(duration / 1000).toFixed(1)} s`);
   console.log("event-loop delay, ms        p50      p99      max   timers fired");
-  printRow(label, busy);
+  printRow("while they run", busy);
   printRow("an idle process", idle);
 
   const difference = busy.p99 - idle.p99;
-  const within = difference <= LIMIT_MS;
+  const within = difference <= limit;
   console.log(
-    `p99 is ${difference.toFixed(2)} ms above the idle one, ${within ? "within" : "beyond"} ${LIMIT_MS} ms`,
+    `p99 is ${difference.toFixed(2)} ms above the idle one, ${within ? "within" : "beyond"} ${limit} ms`,
   );
   if (!within) process.exitCode = 1;
 }

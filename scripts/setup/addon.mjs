@@ -15,6 +15,9 @@ export const LIB = path.join(root, "lib");
 const ADDON = path.join(LIB, "bertcnn.node");
 const INFO = path.join(LIB, "build-info.json");
 
+/** For ccache: what one checkout has compiled serves the next, wherever it lies. */
+const CACHED = { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: "true" };
+
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
 /** @returns {{ fingerprint: string, libtorch: Libtorch } | null} what the addon in lib/ was built with */
@@ -137,6 +140,7 @@ function cmakeJs(args, what, verbose) {
   return run(process.execPath, [program, ...args, ...places], {
     what,
     cwd: root,
+    env: { ...CACHED, ...process.env },
     log: LOG,
     verbose,
   });
