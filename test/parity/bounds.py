@@ -16,8 +16,7 @@ GRADIENT_ABSOLUTE = 1e-6
 STEP_RELATIVE = 1e-4
 # Of the gradients' norms along the steps: they feel the weights' rounding more than the losses do.
 NORMS_RELATIVE = 1e-3
-# Of each gradient tensor at a later step, by its norm: as its norm does. Where rounding moves PyTorch's own float32 run
-# further from its float64 run, twice that is allowed, tensor by tensor, as for the losses.
+# Of each gradient tensor at a later step, by its norm: as its norm does.
 STEP_GRADIENT_RELATIVE = 1e-3
 # Of the weights after those steps, by the norm of the tensor: AdamW divides by the size of the gradient, so
 # that elements with a tiny gradient move by its rounding.
@@ -81,12 +80,15 @@ def worst_tensor(what: str, got: dict, expected: dict, prefix: str, bound, exemp
     return max(rows, key=share)
 
 
-def gradient_bound(_name: str, norm: float) -> float:
-    return GRADIENT_RELATIVE * norm + GRADIENT_ABSOLUTE
+def gradient_bound(single: dict, double: dict, relative: float = GRADIENT_RELATIVE):
+    """Of each gradient tensor, by its name and norm. Where rounding moves PyTorch's own float32 gradient from its
+    float64 one, as where what comes through many layers nearly cancels, twice that is allowed, too."""
 
+    def bound(name: str, norm: float) -> float:
+        rounding = (single[name].double() - double[name].double()).norm().item()
+        return relative * norm + GRADIENT_ABSOLUTE + 2 * rounding
 
-def worst_gradient(what: str, got: dict, expected: dict) -> Row:
-    return worst_tensor(what, got, expected, "grad.", gradient_bound)
+    return bound
 
 
 def rounding(name: str, rough: dict, fine: dict) -> torch.Tensor:
@@ -107,7 +109,7 @@ def compare(got: dict, single: dict, double: dict, steps: int) -> list[Row]:
         rows += [
             logits(f"logits / {name}", got["logits"], expected["logits"]),
             loss(f"loss / {name}", got["loss"], expected["loss"]),
-            worst_gradient(f"gradients / {name}", got, expected),
+            worst_tensor(f"gradients / {name}", got, expected, "grad.", gradient_bound(single, double)),
             losses(f"{steps} losses / {name}", got, expected, single, double),
         ]
     return rows
@@ -137,14 +139,11 @@ def worst_weights(what: str, got: dict, expected: dict, prefix: str = "final.") 
 def recorded(got: dict, single: dict, double: dict, steps: list[int]) -> list[Row]:
     """Gradients before the recorded steps, and the weights after them. The first step starts from the same weights and
     has the bound of any gradient."""
-
-    def drifted(name: str, norm: float) -> float:
-        rounding = (single[name].double() - double[name].double()).norm().item()
-        return STEP_GRADIENT_RELATIVE * norm + GRADIENT_ABSOLUTE + 2 * rounding
-
     rows = []
     for step in steps:
-        what, bound = ("first gradients", gradient_bound) if step == 1 else ("later gradients", drifted)
+        what = "first gradients" if step == 1 else "later gradients"
+        relative = GRADIENT_RELATIVE if step == 1 else STEP_GRADIENT_RELATIVE
+        bound = gradient_bound(single, double, relative)
         rows.append(worst_tensor(what, got, double, f"step_{step}.grad.", bound))
         rows.append(worst_weights("weights on the way", got, double, f"step_{step}.weight."))
         for row in rows[-2:]:

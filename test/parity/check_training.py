@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import bounds
 from bert_cnn import load_directory
-from cases import TRAINING, Case, Reference, ragged_batch, random_labels, reference, shares
+from cases import LONG_MARGIN, TRAINING, Case, Reference, ragged_batch, random_labels, reference, shares
 from check_values import MODELS, make_short_minilm
 from native import Native
 from report import Report
@@ -73,7 +73,7 @@ TOGETHER = {
 }
 
 
-MINILM_FILTERS = 8  # for each kernel size; see cases.MARGIN
+MINILM_FILTERS = 4  # for each kernel size; see cases.MARGIN
 # BERT's usual rates: larger ones would make MiniLM's runs chaotic, and rounding would decide them.
 MINILM_RATES = {
     "adamw": {"learning_rate": 5e-5, "head_learning_rate": 2e-4},
@@ -138,7 +138,7 @@ class Run:
     def prepare(self, case: Case) -> tuple[torch.Tensor, tuple[dict, dict]]:
         """Labels with which rounding does not decide the case's run, and what PyTorch says of it, in float32 and
         float64. The case is given the rates that suit the model."""
-        _, labels, expected = self.reference.draw(case, lambda: self.batch, self.generator)
+        _, labels, expected = self.reference.draw(case, lambda: self.batch, self.generator, LONG_MARGIN)
         return labels, expected
 
     def take(self, case: Case, labels: torch.Tensor) -> dict:

@@ -194,8 +194,10 @@ def write_case(case, generator: torch.Generator) -> None:
     batch = ragged_batch(LENGTHS, config.vocab_size, config.type_vocab_size, 0, generator)
     labels = random_labels(problem_type, len(LENGTHS), config.num_labels, generator)
     single, double = reference(case, MODELS, batch, labels)
-    # A fixture whose own rounding uses up the bounds would prove nothing.
-    for row in bounds.compare(single, single, double, case.steps):
+    for name in ("margin", "learning_rates"):  # which no test of the fixtures reads
+        del single[name]
+    # A fixture whose own rounding uses up the bounds, without what they allow for it, would prove nothing.
+    for row in bounds.compare(single, double, double, case.steps):
         assert row.difference <= 0.5 * row.bound, f"{case.name}: {row}"
     tensors = dict(batch, labels=labels, **single)
     tensors.update({f"{k}64": double[k] for k in ("logits", "loss", "losses")})
