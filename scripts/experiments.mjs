@@ -4,7 +4,15 @@
  * process of its own, timed from its start to its end. What has run is kept in a file, and another call goes on from
  * there; `--fresh` forgets it. With `--docs` the table goes to docs/results.md. Fails where a goal is missed.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,6 +50,13 @@ function readOptions() {
   const names = values.sets.split(",");
   const unknown = names.find((name) => !SETS.some((set) => set.name === name));
   if (unknown !== undefined) throw new SetupError(`--sets: there is no '${unknown}'`);
+  const numbers = ["seeds", "limit"].map((name) => Number(values[name]));
+  if (!numbers.every((number) => number >= 1)) {
+    throw new SetupError("--seeds and --limit: expected numbers of at least 1");
+  }
+  if (values.docs && numbers[1] !== Infinity) {
+    throw new SetupError("--docs: some of the texts tell little; leave out --limit");
+  }
   return {
     sets: SETS.filter(({ name }) => names.includes(name)),
     seeds: Array.from({ length: Number(values.seeds) }, (_, i) => i + 1),
@@ -60,13 +75,17 @@ function possible(dtypes) {
   return dtypes.filter((dtype) => dtype !== "bfloat16");
 }
 
-/** Runs that were made before, on this machine and with as many texts. */
+/** Runs that were made before, on this machine and with as many texts; those made otherwise are left in the file. */
 class Kept {
   constructor(limit, fresh) {
     const { processor } = describeMachine();
     this.conditions = JSON.stringify({ processor, limit, settings: SETTINGS });
-    const stored = existsSync(KEPT) && !fresh ? JSON.parse(readFileSync(KEPT, "utf8")) : {};
-    this.runs = stored.conditions === this.conditions ? stored.runs : [];
+    this.all = existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, "utf8")) : [];
+    if (fresh) this.all = this.all.filter(({ conditions }) => conditions !== this.conditions);
+  }
+
+  get runs() {
+    return this.all.filter(({ conditions }) => conditions === this.conditions);
   }
 
   has(wanted) {
@@ -75,9 +94,10 @@ class Kept {
   }
 
   add(made) {
-    this.runs.push(made);
+    this.all.push({ ...made, conditions: this.conditions });
     mkdirSync(path.dirname(KEPT), { recursive: true });
-    writeFileSync(KEPT, JSON.stringify({ conditions: this.conditions, runs: this.runs }));
+    writeFileSync(`${KEPT}.part`, JSON.stringify(this.all));
+    renameSync(`${KEPT}.part`, KEPT);
   }
 }
 

@@ -2,13 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
+import { replaceMeasured } from "../bench/peers/docs.mjs";
 import { pairedRatio } from "../bench/peers/statistics.mjs";
 import { asMarkdown } from "../bench/peers/table.mjs";
 import { root } from "../setup/project.mjs";
 
 const PAGE = path.join(root, "docs", "results.md");
 const BEGIN = "<!-- measured: npm run experiments -- --docs -->";
-const END = "<!-- end of what is measured -->";
 /** By how much bertcnn's mean score may stay behind the prototype's of the same precision. */
 const TOLERANCE = 0.01;
 /** How many times as fast the whole of a run on this set has to be, in float32. */
@@ -101,11 +101,8 @@ export function judge(runs, sets) {
 /** Writes the measured part of docs/results.md. */
 export async function writeDocs(runs, sets, facts) {
   const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(tableOf(runs, sets))];
-  const page = readFileSync(PAGE, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`Expected '${BEGIN}' and '${END}' in ${PAGE}`);
+  const measured = replaceMeasured(readFileSync(PAGE, "utf8"), content.join("\n"), BEGIN);
   const prettier = await import("prettier");
   const style = await prettier.resolveConfig(PAGE);
-  const measured = `${page.slice(0, begin + BEGIN.length)}\n\n${content.join("\n")}\n\n${page.slice(end)}`;
   writeFileSync(PAGE, await prettier.format(measured, { ...style, parser: "markdown" }));
 }

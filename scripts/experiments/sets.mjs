@@ -17,7 +17,6 @@ const MAIL_LIMIT = 4000;
  * @property {"regression" | "single_label_classification"} problemType
  * @property {string[]} labels
  * @property {number} maxLength tokens of a text
- * @property {number | null} published correlation of FACTS' Python BERT-CNN
  * @property {(Dataset: any) => Promise<any>} read
  */
 

@@ -198,7 +198,9 @@ class Reference:
         arguments = (case, batch, labels, training_class)
         return self.in_single(*arguments), self.in_double(*arguments)
 
-    def draw(self, case: Case, make_batch, generator, margin: float = MARGIN) -> tuple[dict, torch.Tensor, tuple[dict, dict]]:
+    def draw(
+        self, case: Case, make_batch, generator: torch.Generator, margin: float = MARGIN
+    ) -> tuple[dict, torch.Tensor, tuple[dict, dict]]:
         """A batch and labels with which rounding does not decide the case's run, and what it is in float32 and
         float64."""
         for _ in range(DRAWS):

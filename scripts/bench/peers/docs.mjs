@@ -23,13 +23,13 @@ const CHART = path.join(root, "docs", "performance.svg");
 const BEGIN = "<!-- measured: npm run bench -- --docs -->";
 const END = "<!-- end of what is measured -->";
 
-/** Puts `content` between the markers of `page`. @param {string} page @param {string} content */
-export function replaceMeasured(page, content) {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+/** Puts `content` between the markers of `page`. @param {string} page @param {string} content @param {string} first */
+export function replaceMeasured(page, content, first = BEGIN) {
+  const [begin, end] = [page.indexOf(first), page.indexOf(END)];
   if (begin < 0 || end < begin) {
-    throw new Error(`Expected the lines '${BEGIN}' and '${END}', in this order, in the page`);
+    throw new Error(`Expected the lines '${first}' and '${END}', in this order, in the page`);
   }
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${content.trim()}\n\n${page.slice(end)}`;
+  return `${page.slice(0, begin + first.length)}\n\n${content.trim()}\n\n${page.slice(end)}`;
 }
 
 export function drawChart(results) {
