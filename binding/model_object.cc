@@ -46,6 +46,14 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   fields.read("filterSizes", load.filter_sizes);
   fields.read("numFilters", load.num_filters);
   fields.read("dropout", load.dropout);
+  fields.read("hiddenDropout", load.hidden_dropout);
+  fields.read("attentionDropout", load.attention_dropout);
+  fields.read("activation", load.head.activation);
+  fields.read("pooling", load.head.pooling);
+  fields.read("poolingSize", load.head.pooling_size);
+  fields.read("layerNorm", load.head.layer_norm);
+  fields.read("hiddenLayers", load.head.hidden_layers);
+  fields.read("layerCombination", load.head.layer_combination);
   fields.read("padding", load.padding);
   fields.read("freeze", load.freeze);
   fields.read("maxLength", load.max_length);
@@ -97,6 +105,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
+                   InstanceMethod<&Self::checked<&Self::explain>>("explain"),
                    InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
                    InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
@@ -261,6 +270,21 @@ Napi::Value ModelObject::evaluate(const Napi::CallbackInfo& info) {
       [result, has_probabilities = info_->problem_type != "regression"](Napi::Env env) {
         return to_js(env, *result, has_probabilities);
       });
+}
+
+Napi::Value ModelObject::explain(const Napi::CallbackInfo& info) {
+  auto texts = convert<std::vector<std::string>>(info[0], "texts");
+  model::ExplanationTarget target;
+  const Fields fields(info[1], "target");
+  fields.read("label", target.label);
+  fields.read("against", target.against);
+  auto result = std::make_shared<std::vector<engine::TextExplanation>>();
+  return run(
+      info.Env(),
+      [texts = std::move(texts), target, result](engine::ModelCompute& compute) {
+        *result = compute.explain(texts, target);
+      },
+      [result](Napi::Env env) { return to_js(env, *result); });
 }
 
 Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {

@@ -133,6 +133,59 @@ Napi::Value to_js(Napi::Env env, const engine::TrainingPosition& position) {
 
 namespace {
 
+Napi::Value to_js(Napi::Env env, const std::vector<model::Ngram>& ngrams) {
+  auto array = Napi::Array::New(env, ngrams.size());
+  for (uint32_t i = 0; i < ngrams.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object.Set("start", to_number(env, ngrams[i].start));
+    object.Set("tokens", to_number(env, ngrams[i].tokens));
+    object.Set("filters", to_number(env, ngrams[i].filters));
+    object.Set("contribution", ngrams[i].contribution);
+    object.Set("without", ngrams[i].without);
+    array.Set(i, object);
+  }
+  return array;
+}
+
+Napi::Value to_js(Napi::Env env, const engine::TextExplanation& text) {
+  const model::Explanation& explanation = text.explanation;
+  auto object = Napi::Object::New(env);
+  object.Set("tokens", to_array(env, text.tokens));
+  std::vector<int32_t> offsets;
+  for (const auto& [begin, end] : text.offsets) offsets.insert(offsets.end(), {begin, end});
+  object.Set("offsets", to_typed_array(env, offsets));
+  object.Set("truncated", text.truncated);
+  object.Set("label", to_number(env, explanation.label));
+  object.Set("logits", to_typed_array(env, explanation.logits));
+  object.Set("logit", explanation.logit);
+  object.Set("bias", explanation.bias);
+  object.Set("ngrams", to_js(env, explanation.ngrams));
+  object.Set("tokenBias", explanation.token_bias);
+  object.Set("tokenContributions", to_typed_array(env, explanation.tokens));
+  std::vector<int32_t> starts;
+  std::vector<double> values;
+  std::vector<double> contributions;
+  for (const model::FilterMaximum& filter : explanation.filters) {
+    starts.push_back(static_cast<int32_t>(filter.start));
+    values.push_back(filter.value);
+    contributions.push_back(filter.contribution);
+  }
+  object.Set("filterStarts", to_typed_array(env, starts));
+  object.Set("filterValues", to_typed_array(env, values));
+  object.Set("filterContributions", to_typed_array(env, contributions));
+  return object;
+}
+
+}  // namespace
+
+Napi::Value to_js(Napi::Env env, const std::vector<engine::TextExplanation>& explanations) {
+  auto array = Napi::Array::New(env, explanations.size());
+  for (uint32_t i = 0; i < explanations.size(); ++i) array.Set(i, to_js(env, explanations[i]));
+  return array;
+}
+
+namespace {
+
 Napi::Value to_js(Napi::Env env, const engine::FeatureCacheStats& stats) {
   auto object = Napi::Object::New(env);
   object.Set("rows", to_number(env, stats.rows));

@@ -19,6 +19,7 @@ Napi::Value to_js(Napi::Env env, const engine::Prediction& prediction, bool has_
 Napi::Value to_js(Napi::Env env, const engine::StepResult& result);
 Napi::Value to_js(Napi::Env env, const std::vector<engine::ParameterGroupInfo>& groups);
 Napi::Value to_js(Napi::Env env, const engine::TrainingPosition& position);
+Napi::Value to_js(Napi::Env env, const std::vector<engine::TextExplanation>& explanations);
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats);
 /// An array buffer for each; see `text::Packed`.
 Napi::Value to_js(Napi::Env env, const std::vector<text::PackedEncodings>& encodings);

@@ -35,6 +35,7 @@ void read_loss(const Fields& fields, training::LossOptions& loss) {
   fields.read("classCounts", loss.class_counts);
   fields.read("posWeight", loss.pos_weight);
   fields.read("labelSmoothing", loss.label_smoothing);
+  fields.read("focalGamma", loss.focal_gamma);
 }
 
 std::optional<bool> read_bfloat16(const Fields& fields, const char* name) {

@@ -12,6 +12,7 @@ Commands:
   train      train a classifier, or a regression, on a file of texts and labels
   evaluate   loss and metrics of a model on such a file
   predict    labels of the texts of a file or of standard input, as JSON lines
+  explain    where a text's logit comes from: the n-grams that add up to it
   info       what a model is
   doctor     what is installed here, and what to do where something is missing
   setup      find or fetch libtorch and build the native addon; does only what is missing
@@ -30,6 +31,7 @@ async function main(argv) {
     case "train":
     case "evaluate":
     case "predict":
+    case "explain":
     case "info": {
       const { run } = await import("../dist/cli/program.cjs");
       process.exitCode = await run(argv);

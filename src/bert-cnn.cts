@@ -8,6 +8,13 @@ import {
 import { nonEmptyString, shaped } from "./check.cjs";
 import type { Dataset } from "./data/dataset.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
+import {
+  explainShape,
+  readTarget,
+  toExplanation,
+  type ExplainOptions,
+  type Explanation,
+} from "./explain/explanation.cjs";
 import { evaluate, type EvaluateOptions, type Evaluation } from "./fit/evaluate.cjs";
 import { fit, type FitResult } from "./fit/fit.cjs";
 import type { FitOptions } from "./fit/options.cjs";
@@ -122,6 +129,9 @@ function toLoadReport(report: NativeLoadReport): LoadReport {
 }
 
 /** A tensor over an array of our own realm. */
+/** Texts that {@link BertCnn.explain} computes before others have their turn. */
+const EXPLAINED_AT_ONCE = 8;
+
 function matrix(data: Float32Array, rows: number, labels: number): Tensor<"float32"> {
   return new Tensor("float32", new Float32Array(data), [rows, labels]);
 }
@@ -337,6 +347,44 @@ export class BertCnn {
     const prediction = await this.#predict(readTexts(input, "input"), { signal, timeout }, rest);
     const own = defaultFunction[this.problemType];
     return rank(prediction, this.labels, { own, apply: functionToApply ?? own, topK });
+  }
+
+  /**
+   * Where each text's logit comes from, exactly and in one forward pass: the n-grams that are the maxima of filters and
+   * what each adds, which with the bias are the logit. `docs/explanations.md` is its guide. Needs a head with
+   * `pooling: "max"` and without a layer norm; each text is computed by itself, without padding. Takes its turn as a
+   * step does, some texts at a time.
+   *
+   * @example
+   * ```ts
+   * const [explanation] = await model.explain("What a lovely film!", { label: "positive" });
+   * explanation.ngrams[0]; // { text: "a lovely film", contribution: 1.31, without: 0.42, ... }
+   * ```
+   *
+   * @param input - a text or texts
+   * @param options - whose logit, compared with which, and what may end it early
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_INVALID_INPUT` (no tokenizer), `ERR_UNSUPPORTED_CONFIG`
+   * (another head), `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`; or the signal's reason
+   */
+  async explain(
+    input: string | readonly string[],
+    options?: ExplainOptions,
+  ): Promise<Explanation[]> {
+    const shape = shaped(options, "options", explainShape);
+    const texts = readTexts(input, "input");
+    const target = readTarget(shape, this.labels);
+    const model = { labels: this.labels, filterSizes: this.#config.bert_cnn.filter_sizes };
+    const explanations: Explanation[] = [];
+    for (let first = 0; first < texts.length; first += EXPLAINED_AT_ONCE) {
+      throwIfAborted(shape.signal);
+      const some = texts.slice(first, first + EXPLAINED_AT_ONCE);
+      const found = await this.#run(() => this.#native.explain(some, target));
+      for (const [i, one] of found.entries()) {
+        explanations.push(toExplanation(one, some[i] ?? "", shape.against, model));
+      }
+    }
+    throwIfAborted(shape.signal);
+    return explanations;
   }
 
   /**

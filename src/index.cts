@@ -41,6 +41,21 @@ export type { Reliability, ReliabilityBin } from "./metrics/reliability.cjs";
 export type { SingleLabelMetrics } from "./metrics/single-label.cjs";
 export { fitTemperature } from "./metrics/temperature.cjs";
 export { fitThresholds } from "./metrics/thresholds.cjs";
+export type {
+  ExplainedNgram,
+  ExplainedToken,
+  ExplainOptions,
+  Explanation,
+  FilterMaximum,
+} from "./explain/explanation.cjs";
+export { explanationPage } from "./explain/page.cjs";
+export {
+  summarizeExplanations,
+  type ExplanationSummary,
+  type SummarizedFilter,
+  type SummarizedNgram,
+} from "./explain/summary.cjs";
+export { formatExplanation } from "./explain/terminal.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {
   BertCnnOptions,
@@ -48,7 +63,10 @@ export type {
   Device,
   DownloadProgress,
   Dtype,
+  ConvolutionActivation,
   Freeze,
+  LayerCombination,
+  Pooling,
   HubOptions,
   LoadStateDictOptions,
   Padding,

@@ -1,5 +1,12 @@
 import type { ProblemType } from "./labels.cjs";
-import type { Freeze, Padding, Variant } from "./options.cjs";
+import type {
+  ConvolutionActivation,
+  Freeze,
+  LayerCombination,
+  Padding,
+  Pooling,
+  Variant,
+} from "./options.cjs";
 
 /** What a `config.json` says of the head and of training: this library's own section. */
 export interface BertCnnSection {
@@ -10,7 +17,17 @@ export interface BertCnnSection {
   /** Filters of each kernel size. */
   readonly num_filters: number;
   /** The function behind the convolutions. */
-  readonly activation: string;
+  readonly activation: ConvolutionActivation;
+  /** How a filter's values over the text become numbers. */
+  readonly pooling: Pooling;
+  /** How many numbers, of `"k-max"`. */
+  readonly pooling_size?: number;
+  /** Whether a layer norm stands before the classifier. */
+  readonly layer_norm: boolean;
+  /** Layers of the encoder, from the last one, whose hidden states the convolutions see. */
+  readonly hidden_layers: number;
+  /** What becomes of several layers' hidden states. */
+  readonly layer_combination?: LayerCombination;
   /** Dropout probability of the head while training. */
   readonly dropout: number;
   /** What pad positions do. */

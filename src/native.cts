@@ -33,6 +33,14 @@ export interface NativeLoadOptions {
   filterSizes?: readonly number[];
   numFilters?: number;
   dropout?: number;
+  hiddenDropout?: number;
+  attentionDropout?: number;
+  activation?: string;
+  pooling?: string;
+  poolingSize?: number;
+  layerNorm?: boolean;
+  hiddenLayers?: number;
+  layerCombination?: string;
   padding?: string;
   freeze?: NativeFreeze;
   maxLength?: number;
@@ -53,6 +61,40 @@ export interface NativeLoadReport {
   unexpected: string[];
   initialized: string[];
   packSeconds: number;
+}
+
+/** Places of labels. */
+export interface NativeTarget {
+  label?: number;
+  against?: number;
+}
+
+export interface NativeNgram {
+  /** its first token */
+  start: number;
+  tokens: number;
+  filters: number;
+  contribution: number;
+  without: number;
+}
+
+export interface NativeTextExplanation {
+  tokens: string[];
+  /** [tokens, 2], UTF-16 units */
+  offsets: Int32Array;
+  truncated: boolean;
+  label: number;
+  logits: Float32Array;
+  logit: number;
+  bias: number;
+  ngrams: NativeNgram[];
+  tokenBias: number;
+  /** [tokens]; empty unless behind ReLU */
+  tokenContributions: Float64Array;
+  /** [filters], as the next two */
+  filterStarts: Int32Array;
+  filterValues: Float64Array;
+  filterContributions: Float64Array;
 }
 
 export interface NativeModelInfo {
@@ -107,6 +149,7 @@ export interface NativeTrainingOptions {
   classCounts?: readonly number[];
   posWeight?: readonly number[];
   labelSmoothing?: number;
+  focalGamma?: number;
   maxGradNorm?: number;
   gradientAccumulationSteps?: number;
   dtype?: string;
@@ -207,6 +250,8 @@ export interface NativeModel {
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   /** Predicts the call as one batch, in turn as a step is, and with the steps' feature cache where there is one. */
   evaluate(input: NativeInput): Promise<NativePrediction>;
+  /** Explains each text by itself, unpadded, in turn as a step is. */
+  explain(texts: readonly string[], target: NativeTarget): Promise<NativeTextExplanation[]>;
   saveTrainingState(file: string): Promise<void>;
   loadTrainingState(file: string): Promise<NativeTrainingPosition>;
   savePretrained(directory: string): Promise<void>;

@@ -47,6 +47,23 @@ export type Padding = "ignore" | "include";
  */
 export type Freeze = "encoder" | "embeddings" | "none" | number | readonly string[];
 
+/**
+ * What follows a convolution. `"glu"`: each filter's value times the sigmoid of a gate, which is a filter of its own
+ * (Dauphin et al., 2017); the convolutions then have twice the filters, the gates behind.
+ */
+export type ConvolutionActivation = "relu" | "gelu" | "tanh" | "glu";
+
+/**
+ * How each filter's values over the text become numbers: the largest (Kim, 2014); the mean; both, the largest first
+ * for each kernel size; the k largest in the order of the text (Kalchbrenner et al., 2014), zeros behind where the text
+ * has fewer; or a sum weighted by a softmax over the text, whose scores are a learned linear function of all filters of
+ * the kernel size. Pad positions take part in none, unless `padding` is `"include"`.
+ */
+export type Pooling = "max" | "mean" | "max-mean" | "k-max" | "attention";
+
+/** What becomes of several layers' hidden states: their mean, all side by side, or a mean with learned weights. */
+export type LayerCombination = "mean" | "concat" | "mix";
+
 /** What a model multiplies in; see {@link BertCnnOptions.dtype}. */
 export type Dtype = "float32" | "bfloat16" | "int8" | "auto";
 
@@ -93,6 +110,22 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
   numFilters?: number | undefined;
   /** Dropout probability of the head while training. Default 0.5. */
   dropout?: number | undefined;
+  /** Dropout probability of BERT's hidden states while training. Default that of `config.json`. */
+  hiddenDropout?: number | undefined;
+  /** Dropout probability of BERT's attention while training. Default that of `config.json`. */
+  attentionDropout?: number | undefined;
+  /** What follows the convolutions. Default `"relu"`. */
+  activation?: ConvolutionActivation | undefined;
+  /** Default `"max"`. */
+  pooling?: Pooling | undefined;
+  /** Numbers that `pooling: "k-max"` keeps of each filter, from 1 to 64. Default 3. */
+  poolingSize?: number | undefined;
+  /** Whether a layer norm stands before the classifier. Default false. */
+  layerNorm?: boolean | undefined;
+  /** Layers of the encoder, from the last one, whose hidden states the convolutions see. Default 1. */
+  hiddenLayers?: number | undefined;
+  /** What becomes of several layers' hidden states. Default `"mean"`. */
+  layerCombination?: LayerCombination | undefined;
   /** Default `"ignore"`. */
   padding?: Padding | undefined;
   /** Default by variant: `"encoder"` for `"frozen"`, else `"none"`. */
@@ -242,6 +275,14 @@ export const loadShape = {
   ),
   numFilters: positiveInteger,
   dropout: fraction,
+  hiddenDropout: fraction,
+  attentionDropout: fraction,
+  activation: oneOf("relu", "gelu", "tanh", "glu"),
+  pooling: oneOf("max", "mean", "max-mean", "k-max", "attention"),
+  poolingSize: integerUpTo(64),
+  layerNorm: boolean,
+  hiddenLayers: positiveInteger,
+  layerCombination: oneOf("mean", "concat", "mix"),
   padding: oneOf("ignore", "include"),
   freeze: readFreeze,
   device,

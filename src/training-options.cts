@@ -19,8 +19,8 @@ import type { LabelSpace, ProblemType } from "./labels.cjs";
 import type { NativeFeatureCacheOptions, NativeTrainingOptions } from "./native.cjs";
 import type { Padding } from "./options.cjs";
 
-/** `"adamw"` is torch.optim.AdamW, `"sgd"` torch.optim.SGD. */
-export type Optimizer = "adamw" | "sgd";
+/** `"adamw"` is torch.optim.AdamW, `"sgd"` torch.optim.SGD, `"adafactor"` torch.optim.Adafactor. */
+export type Optimizer = "adamw" | "sgd" | "adafactor";
 
 /** How the learning rates change from step to step, as `transformers.get_scheduler` has them. */
 export type Schedule = "constant" | "linear" | "cosine" | "polynomial" | "inverse_sqrt";
@@ -81,6 +81,11 @@ export interface TrainingOptions {
   posWeight?: ByLabel | undefined;
   /** Single label: the share of a target that is spread over all classes, from 0 to below 1. Default 0. */
   labelSmoothing?: number | undefined;
+  /**
+   * Not for regression: what a target counts is multiplied by (1 - p) ** focalGamma, where p is the probability that the
+   * model gives it, so that what it knows already counts little. From 0 to 100; 0: no focal loss. Default 0.
+   */
+  focalGamma?: number | undefined;
   /** Global norm that gradients are clipped to; 0: no clipping. Default 1. */
   maxGradNorm?: number | undefined;
   /** Batches whose mean gradient makes one optimizer step: every n-th {@link BertCnn.trainStep} updates. Default 1. */
@@ -120,7 +125,7 @@ export const trainingShapeWithoutData = {
   headLearningRate: numberUpTo(1e6),
   layerDecay: numberUpTo(1),
   weightDecay: numberUpTo(1e6),
-  optimizer: oneOf("adamw", "sgd"),
+  optimizer: oneOf("adamw", "sgd", "adafactor"),
   beta1: fraction,
   beta2: fraction,
   epsilon: positiveNumberUpTo(1e6),
@@ -133,6 +138,7 @@ export const trainingShapeWithoutData = {
   classWeights: later,
   posWeight: later,
   labelSmoothing: fraction,
+  focalGamma: numberUpTo(100),
   maxGradNorm: nonNegativeNumber,
   gradientAccumulationSteps: positiveInteger,
   dtype: oneOf("float32", "bfloat16"),
@@ -161,7 +167,8 @@ function checkNames(given: Given, names: readonly (keyof Given)[], only: string)
 function checkOptimizer(given: Given): void {
   if (given.optimizer !== "sgd") {
     checkNames(given, ["momentum", "nesterov"], 'options.optimizer "sgd"');
-  } else {
+  }
+  if (given.optimizer === "sgd" || given.optimizer === "adafactor") {
     checkNames(given, ["beta1", "beta2", "epsilon"], 'options.optimizer "adamw"');
   }
   if (given.nesterov && !given.momentum) {
@@ -216,6 +223,10 @@ function checkProblemType(given: Given, problemType: ProblemType): void {
   for (const [type, names] of Object.entries(LOSS_OPTIONS)) {
     if (type === problemType) continue;
     checkNames(given, names, `problem type "${type}", and the model's is "${problemType}"`);
+  }
+  if (problemType === "regression") checkNames(given, ["focalGamma"], "classification");
+  if (given.focalGamma && given.labelSmoothing) {
+    refuse("Expected either options.focalGamma or options.labelSmoothing but received both");
   }
 }
 

@@ -29,6 +29,7 @@
 #include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
 #include "model/device.h"
+#include "model/explain.h"
 #include "model/weights.h"
 #include "read_file.h"
 #include "text/tokenizer.h"
@@ -82,9 +83,18 @@ auto translating_errors(Work&& work) {
 }
 
 model::ConfigOverrides overrides_of(const LoadOptions& options) {
-  return {options.variant,      options.problem_type, options.padding,
-          options.freeze,       options.labels,       options.num_labels,
-          options.filter_sizes, options.num_filters,  options.dropout};
+  return {.variant = options.variant,
+          .problem_type = options.problem_type,
+          .padding = options.padding,
+          .freeze = options.freeze,
+          .labels = options.labels,
+          .num_labels = options.num_labels,
+          .filter_sizes = options.filter_sizes,
+          .num_filters = options.num_filters,
+          .dropout = options.dropout,
+          .hidden_dropout = options.hidden_dropout,
+          .attention_dropout = options.attention_dropout,
+          .head = options.head};
 }
 
 void check_cancelled(const CancelCheck& cancelled) {
@@ -196,6 +206,16 @@ int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& b
 
 LoadReport report_of(const model::Mismatches& mismatches) {
   return {mismatches.missing, mismatches.unexpected, {}, {}};
+}
+
+TokenRow row_of(text::Encoding encoding) {
+  TokenRow row;
+  row.input_ids = std::move(encoding.ids);
+  row.token_type_ids = std::move(encoding.type_ids);
+  row.position_ids.resize(row.input_ids.size());
+  std::iota(row.position_ids.begin(), row.position_ids.end(), 0);
+  row.truncated = encoding.truncated;
+  return row;
 }
 
 kernels::PackedBatch pack(std::span<const TokenRow* const> rows, at::Device device) {
@@ -353,23 +373,21 @@ void ModelCompute::use_threads(int64_t threads) {
 TokenRow ModelCompute::prepare(const Input& input, int64_t row) {
   const InputLimits limits = limits_of(state_->model.config());
   if (const auto* tokens = std::get_if<TokenBatch>(&input)) return take_row(*tokens, row, limits);
+  const auto& texts = std::get<std::vector<std::string>>(input);
+  TokenRow result = row_of(tokenize(texts[row], /*offsets=*/false));
+  check_row(result, row, limits);
+  return result;
+}
+
+text::Encoding ModelCompute::tokenize(const std::string& text, bool offsets) const {
   if (!state_->tokenizer) {
     fail("ERR_INVALID_INPUT", "'", state_->directory,
          "' has no tokenizer (tokenizer.json or vocab.txt), so the model takes token ids only.");
   }
   text::EncodeOptions options;
   options.max_length = static_cast<size_t>(state_->max_length);
-  options.offsets = false;
-  const auto& texts = std::get<std::vector<std::string>>(input);
-  text::Encoding encoding = state_->tokenizer->encode(texts[row], options);
-  TokenRow result;
-  result.input_ids = std::move(encoding.ids);
-  result.token_type_ids = std::move(encoding.type_ids);
-  result.position_ids.resize(result.input_ids.size());
-  std::iota(result.position_ids.begin(), result.position_ids.end(), 0);
-  result.truncated = encoding.truncated;
-  check_row(result, row, limits);
-  return result;
+  options.offsets = offsets;
+  return state_->tokenizer->encode(text, options);
 }
 
 TokenRow ModelCompute::example(int64_t length) const {
@@ -504,6 +522,35 @@ Prediction ModelCompute::evaluate(const Input& input) {
   if (!state_->trainer) return predict_call(input, {});
   return predict_whole(input, {}, [&](const kernels::PackedBatch& batch) {
     return state_->trainer->predict(batch, {});
+  });
+}
+
+// ---- explaining
+
+std::vector<TextExplanation> ModelCompute::explain(const std::vector<std::string>& texts,
+                                                   const model::ExplanationTarget& target,
+                                                   const CancelCheck& cancelled) {
+  return translating_errors([&] {
+    repack();
+    const c10::InferenceMode inference;
+    const InputLimits limits = limits_of(state_->model.config());
+    std::vector<TextExplanation> explanations;
+    for (const std::string& text : texts) {
+      text::Encoding encoding = tokenize(text, /*offsets=*/true);
+      TextExplanation& result = explanations.emplace_back();
+      for (const int32_t id : encoding.ids) {
+        result.tokens.push_back(state_->tokenizer->id_to_token(id).value_or(""));
+      }
+      result.offsets = std::move(encoding.offsets);
+      result.truncated = encoding.truncated;
+      const TokenRow row = row_of(std::move(encoding));
+      check_row(row, static_cast<int64_t>(explanations.size()) - 1, limits);
+      const TokenRow* const rows[] = {&row};
+      const auto packed = pack(rows, state_->model.device());
+      result.explanation = std::move(
+          model::explain(state_->model, packed, target, {false, state_->generator, cancelled})[0]);
+    }
+    return explanations;
   });
 }
 

@@ -5,16 +5,22 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/clock.h"
 #include "engine/compute.h"
 #include "model/calibration_config.h"
+#include "model/explanation.h"
 #include "model/freeze_config.h"
+#include "model/head_config.h"
 #include "training/options.h"
 
 namespace bertcnn::model {
 class BertCnn;
+}
+namespace bertcnn::text {
+struct Encoding;
 }
 namespace bertcnn::training {
 class Trainer;
@@ -32,7 +38,10 @@ struct LoadOptions {
   std::optional<int64_t> num_labels;
   std::optional<std::vector<int64_t>> filter_sizes;
   std::optional<int64_t> num_filters;
-  std::optional<double> dropout;
+  std::optional<double> dropout;         // of the head
+  std::optional<double> hidden_dropout;  // of BERT, like the next
+  std::optional<double> attention_dropout;
+  model::HeadOverrides head;
   std::optional<std::string> padding;  // ignore | include
   std::optional<model::Freeze> freeze;
   std::optional<int64_t> max_length;
@@ -79,6 +88,14 @@ struct TrainingPosition {
   std::string config;   // the model's config.json, with what is frozen
 };
 
+/// What a text's logit comes from, and the tokens that `explanation` counts.
+struct TextExplanation {
+  model::Explanation explanation;
+  std::vector<std::string> tokens;
+  std::vector<std::pair<int32_t, int32_t>> offsets;  // UTF-16 units; see text::Encoding
+  bool truncated = false;
+};
+
 class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
@@ -109,6 +126,12 @@ class ModelCompute final : public Compute {
   /// Predicts a whole call as one batch, as steps see it: with the feature cache where training has
   /// one, which is used and filled.
   Prediction evaluate(const Input& input);
+
+  /// Explains each text by itself, unpadded. ERR_INVALID_ARGUMENT, ERR_INVALID_INPUT: there is no
+  /// tokenizer. ERR_UNSUPPORTED_CONFIG: see model::explain. `cancelled` is asked between layers.
+  std::vector<TextExplanation> explain(const std::vector<std::string>& texts,
+                                       const model::ExplanationTarget& target,
+                                       const CancelCheck& cancelled = {});
 
   /// Sets up a new optimizer and drops the former one. Where that fails `train_step` throws the
   /// same; before the first call it throws ERR_TRAINING_NOT_CONFIGURED.
@@ -145,6 +168,8 @@ class ModelCompute final : public Compute {
   Batch make_batch(const Input& input, const CancelCheck& cancelled);
   explicit ModelCompute(std::unique_ptr<State> state);
 
+  /// With offsets, unless these are not wanted. ERR_INVALID_INPUT.
+  text::Encoding tokenize(const std::string& text, bool offsets) const;
   /// Brings the encoder's plain weights back but for the lowest `layers`, from the packed ones or
   /// from where they came.
   void restore_weights(int64_t layers);

@@ -3,14 +3,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/glu.h>
 #include <ATen/ops/relu.h>
-#include <ATen/ops/repeat_interleave.h>
-#include <ATen/ops/segment_reduce.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "kernels/cpu/rows.h"
@@ -36,57 +35,57 @@ Slots make_slots(const PackedBatch& batch, int64_t largest_kernel) {
   return slots;
 }
 
-/// [T, H] -> [T', H], T' the end of the last slot
-at::Tensor spread(const at::Tensor& hidden, const PackedBatch& batch, const Slots& slots) {
-  if (!slots.extended) return hidden;
+/// [T, P] -> [T', P], T' the end of the last slot: the product of a zero vector is zero.
+at::Tensor spread(const at::Tensor& product, const PackedBatch& batch, const Slots& slots) {
+  if (!slots.extended) return product;
   std::vector<int64_t> source;  // row T is the zero vector
   source.reserve(slots.offsets.back());
   for (int64_t b = 0; b < batch.sequences(); ++b) {
     for (int64_t t = batch.offsets[b]; t < batch.offsets[b + 1]; ++t) source.push_back(t);
     source.resize(slots.offsets[b + 1], batch.tokens());
   }
-  const at::Tensor zero = at::zeros({1, hidden.size(1)}, hidden.options());
-  return at::cat({hidden, zero}).index_select(0, to_tensor(source, hidden.device()));
+  const at::Tensor zero = at::zeros({1, product.size(1)}, product.options());
+  return at::cat({product, zero}).index_select(0, to_tensor(source, product.device()));
 }
 
-/// What max over time looks at, for one kernel size. The convolution runs over the slots as if they
-/// were one text, so windows that reach into the next slot, or behind the one window of a short
-/// sequence, have to be left out.
+/// The convolution runs over the slots as if they were one text. Which of its windows count: those
+/// that do not reach into the next slot, nor behind the one window of a short sequence.
 struct Windows {
-  std::vector<int64_t> lengths;  // [B], windows from slot b's start to slot b + 1's, those included
-  std::vector<uint8_t> outside;  // [N], 1 for each window to leave out
+  std::vector<int64_t> starts;   // [W]
+  std::vector<int64_t> lengths;  // [B], of each sequence
 };
 
 Windows make_windows(const PackedBatch& batch, const Slots& slots, int64_t kernel_size) {
   Windows windows;
-  const int64_t total = slots.offsets.back() - kernel_size + 1;
-  windows.outside.assign(total, 1);
   for (int64_t b = 0; b < batch.sequences(); ++b) {
-    const int64_t start = slots.offsets[b];
     const int64_t count = std::max<int64_t>(batch.length(b) - kernel_size + 1, 1);
-    std::fill_n(windows.outside.begin() + start, count, uint8_t{0});
-    windows.lengths.push_back(std::min(slots.offsets[b + 1], total) - start);
+    for (int64_t i = 0; i < count; ++i) windows.starts.push_back(slots.offsets[b] + i);
+    windows.lengths.push_back(count);
   }
   return windows;
 }
 
-/// x: [N, F] -> [B, F], the maximum over the windows of each sequence. Equal maxima share the
-/// gradient, as they do in PyTorch's amax.
-at::Tensor max_over_time(const at::Tensor& x, const Windows& windows) {
-  const at::Tensor outside = to_tensor(windows.outside, x.device()).unsqueeze(1);
-  const at::Tensor lengths = to_tensor(windows.lengths, x.device());
-  const at::Tensor masked =
-      x.detach().masked_fill(outside, -std::numeric_limits<float>::infinity());
-  at::Tensor largest = at::segment_reduce(masked, "max", lengths);
-  if (!at::GradMode::is_enabled() || !x.requires_grad()) return largest;
-  // Not by segment_reduce's own backward pass: it gives each of several equal maxima the whole of a
-  // negative gradient. [N], the sequence of each window:
-  const at::Tensor sequence = at::repeat_interleave(lengths);
-  const at::Tensor wins = masked.eq(largest.index_select(0, sequence)).to(x.scalar_type());
-  const at::Tensor winners = at::zeros_like(largest).index_add(0, sequence, wins);
-  const at::Tensor share = wins / winners.index_select(0, sequence);
-  const at::Tensor mean = at::zeros_like(largest).index_add(0, sequence, x * share);
-  return largest + (mean - mean.detach());  // the value exactly, the gradient of the mean
+at::Tensor activate(const at::Tensor& x, ConvolutionActivation activation) {
+  switch (activation) {
+    case ConvolutionActivation::relu:
+      return at::relu(x);
+    case ConvolutionActivation::gelu:
+      return at::gelu(x);
+    case ConvolutionActivation::tanh:
+      return at::tanh(x);
+    case ConvolutionActivation::glu:
+      return at::glu(x, 1);
+  }
+  return {};
+}
+
+/// Such an activation may as well follow the maximum, where there is less to compute.
+bool increases(ConvolutionActivation activation) {
+  return activation == ConvolutionActivation::relu || activation == ConvolutionActivation::tanh;
+}
+
+std::string prefix_of(const char* plural, const char* singular, bool numbered, size_t i) {
+  return numbered ? plural + std::to_string(i) + "." : std::string(singular) + ".";
 }
 
 }  // namespace
@@ -95,89 +94,124 @@ at::Tensor ConvolutionBank::by_place(const Convolution& convolution) {
   return convolution.weight.permute({2, 0, 1}).flatten(0, 1);
 }
 
-ConvolutionBank::ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes,
-                                 int64_t filters, const at::TensorOptions& options) {
-  for (const int64_t kernel_size : kernel_sizes) {
+ConvolutionBank::ConvolutionBank(int64_t hidden_size, ConvolutionForm form,
+                                 const at::TensorOptions& options)
+    : form_(std::move(form)) {
+  const bool gated = form_.activation == ConvolutionActivation::glu;
+  const int64_t rows = gated ? 2 * form_.filters : form_.filters;
+  for (const int64_t kernel_size : form_.kernel_sizes) {
     largest_kernel_ = std::max(largest_kernel_, kernel_size);
-    convolutions_.push_back({kernel_size, at::zeros({filters, hidden_size, kernel_size}, options),
-                             at::zeros({filters}, options)});
+    Convolution& convolution = convolutions_.emplace_back();
+    convolution.kernel_size = kernel_size;
+    convolution.weight = at::zeros({rows, hidden_size, kernel_size}, options);
+    convolution.bias = at::zeros({rows}, options);
+    if (form_.pooling.kind == PoolingKind::attention) {
+      convolution.attention = at::zeros({1, form_.filters}, options);
+    }
   }
+}
+
+bool ConvolutionBank::is_plain() const {
+  return form_.activation == ConvolutionActivation::relu && form_.pooling == Pooling();
+}
+
+at::Tensor ConvolutionBank::stacked_weight() const {
+  std::vector<at::Tensor> places;
+  for (const Convolution& convolution : convolutions_) places.push_back(by_place(convolution));
+  return at::cat(places);
+}
+
+at::Tensor ConvolutionBank::stacked_bias() const {
+  std::vector<at::Tensor> biases;
+  for (const Convolution& convolution : convolutions_) biases.push_back(convolution.bias);
+  return at::cat(biases);
+}
+
+at::Tensor ConvolutionBank::products(const HiddenStates& hidden,
+                                     const ForwardContext& context) const {
+  if (context.arithmetic != Arithmetic::autograd) return dense(packed_.multiply(hidden.operand));
+  const at::Tensor weight = stacked_weight();
+  const at::Tensor zero = at::zeros({weight.size(0)}, weight.options());
+  const TrainedType type = trained_type(context);
+  const at::Tensor product = trained_linear(hidden.values, {weight, zero}, type);
+  return type == TrainedType::bfloat16 ? product.to(at::kFloat) : product;
 }
 
 at::Tensor ConvolutionBank::forward(const HiddenStates& hidden, const PackedBatch& batch,
                                     const ForwardContext& context) const {
-  if (context.arithmetic == Arithmetic::autograd) {
-    return convolve(hidden.values, batch, trained_type(context));
+  if (is_plain() && context.arithmetic != Arithmetic::autograd) {
+    return window_max_rows(packed_.multiply(hidden.operand), batch, form_.kernel_sizes,
+                           packed_biases_);
   }
-  return multiply(hidden.operand, batch);
+  const at::Tensor& values = hidden.values;
+  if (is_plain() && at::GradMode::is_enabled() && values.is_cpu() &&
+      values.scalar_type() == at::kFloat) {
+    return train_plain(values, batch, trained_type(context));
+  }
+  return pool_windows(products(hidden, context), batch);
 }
 
-at::Tensor ConvolutionBank::convolve(const at::Tensor& hidden, const PackedBatch& batch,
-                                     TrainedType type) const {
-  std::vector<at::Tensor> places;
-  for (const Convolution& convolution : convolutions_) places.push_back(by_place(convolution));
-  const at::Tensor weight = at::cat(places);
-  if (at::GradMode::is_enabled() && hidden.is_cpu() && hidden.scalar_type() == at::kFloat) {
-    std::vector<at::Tensor> biases;
-    for (const Convolution& convolution : convolutions_) biases.push_back(convolution.bias);
-    return trained_windows(hidden, {kernel_sizes(), weight, at::cat(biases)}, batch, type);
-  }
+at::Tensor ConvolutionBank::train_plain(const at::Tensor& hidden, const PackedBatch& batch,
+                                        TrainedType type) const {
+  return trained_windows(hidden, {form_.kernel_sizes, stacked_weight(), stacked_bias()}, batch,
+                         type);
+}
+
+at::Tensor ConvolutionBank::pool_windows(const at::Tensor& product,
+                                         const PackedBatch& batch) const {
   const Slots slots = make_slots(batch, largest_kernel_);
-  const at::Tensor product = trained_linear(
-      spread(hidden, batch, slots), {weight, at::zeros({weight.size(0)}, weight.options())}, type);
-  // [T', F] each: the tokens' parts at each place of each kernel.
-  const std::vector<at::Tensor> parts =
-      product.to(at::kFloat).split(convolutions_[0].bias.size(0), 1);
+  // [T', rows] each: the tokens' parts at each place of each kernel.
+  const std::vector<at::Tensor> parts = spread(product, batch, slots).split(rows(), 1);
+  const bool pools_first = form_.pooling.kind == PoolingKind::max && increases(form_.activation);
   std::vector<at::Tensor> features;
   features.reserve(convolutions_.size());
   auto part = parts.begin();
   for (const Convolution& convolution : convolutions_) {
-    const Windows windows = make_windows(batch, slots, convolution.kernel_size);
-    const auto count = static_cast<int64_t>(windows.outside.size());
+    Windows windows = make_windows(batch, slots, convolution.kernel_size);
+    const int64_t count = slots.offsets.back() - convolution.kernel_size + 1;
     at::Tensor sums = convolution.bias.unsqueeze(0);
     for (int64_t j = 0; j < convolution.kernel_size; ++j) {
       sums = sums + (part++)->narrow(0, j, count);
     }
-    features.push_back(at::relu(max_over_time(sums, windows)));
+    sums = sums.index_select(0, to_tensor(windows.starts, sums.device()));
+    const WindowRows segments(std::move(windows.lengths), sums.device());
+    const auto pool_them = [&](const at::Tensor& x) {
+      return pool(x, segments, form_.pooling, convolution.attention);
+    };
+    features.push_back(pools_first ? activate(pool_them(sums), form_.activation)
+                                   : pool_them(activate(sums, form_.activation)));
   }
   return at::cat(features, 1);
 }
 
-at::Tensor ConvolutionBank::multiply(const Operand& hidden, const PackedBatch& batch) const {
-  return window_max_rows(packed_.multiply(hidden), batch, kernel_sizes(), packed_biases_);
-}
-
-std::vector<int64_t> ConvolutionBank::kernel_sizes() const {
-  std::vector<int64_t> sizes;
-  sizes.reserve(convolutions_.size());
-  for (const Convolution& convolution : convolutions_) sizes.push_back(convolution.kernel_size);
-  return sizes;
-}
-
 void ConvolutionBank::pack(Arithmetic arithmetic) {
   std::vector<uint32_t> versions;
-  std::vector<at::Tensor> places;
-  std::vector<at::Tensor> biases;
   for (const Convolution& convolution : convolutions_) {
     versions.push_back(convolution.weight._version());
     versions.push_back(convolution.bias._version());
-    places.push_back(by_place(convolution).detach());
-    biases.push_back(convolution.bias.detach());
   }
   if (packed_.is(arithmetic) && versions == packed_versions_) return;
-  const at::Tensor weight = at::cat(places);
-  // The biases come behind the maximum.
+  const at::Tensor weight = stacked_weight().detach();
+  // The biases come behind the sums.
   const PlainWeight plain = {weight, at::zeros({weight.size(0)})};
   packed_ = PackedWeight::pack({&plain, 1}, arithmetic);
-  packed_biases_ = at::cat(biases);
+  packed_biases_ = stacked_bias().detach();
   packed_versions_ = std::move(versions);
 }
 
-void ConvolutionBank::parameters(const std::vector<std::string>& prefixes,
-                                 ParameterList& list) const {
+void ConvolutionBank::parameters(bool numbered, ParameterList& list) const {
   for (size_t i = 0; i < convolutions_.size(); ++i) {
-    list.push_back({prefixes[i] + "weight", convolutions_[i].weight});
-    list.push_back({prefixes[i] + "bias", convolutions_[i].bias});
+    const std::string prefix = prefix_of("convs.", "conv", numbered, i);
+    list.push_back({prefix + "weight", convolutions_[i].weight});
+    list.push_back({prefix + "bias", convolutions_[i].bias});
+  }
+}
+
+void ConvolutionBank::pooling_parameters(bool numbered, ParameterList& list) const {
+  for (size_t i = 0; i < convolutions_.size(); ++i) {
+    if (!convolutions_[i].attention.defined()) continue;
+    list.push_back(
+        {prefix_of("pools.", "pool", numbered, i) + "weight", convolutions_[i].attention});
   }
 }
 

@@ -12,25 +12,50 @@
 #include "kernels/packed_batch.h"
 #include "kernels/packed_weight.h"
 #include "kernels/parameter.h"
+#include "kernels/pooling.h"
 #include "kernels/trained_linear.h"
 
 namespace bertcnn::kernels {
 
-/// Convolutions over time with several kernel sizes, each followed by ReLU and max over time (Kim,
-/// 2014). A sequence shorter than a kernel is extended on the right with zero vectors to exactly
-/// that kernel's size: one window.
+/// What a bank computes behind its products.
+struct ConvolutionForm {
+  std::vector<int64_t> kernel_sizes;
+  int64_t filters = 0;  // of each kernel size
+  ConvolutionActivation activation = ConvolutionActivation::relu;
+  Pooling pooling;
+
+  /// Numbers that a sequence becomes.
+  int64_t features() const {
+    return static_cast<int64_t>(kernel_sizes.size()) * filters * pooling.width();
+  }
+};
+
+/// Convolutions over time with several kernel sizes, each followed by an activation and by pooling
+/// over time; with ReLU and maxima as Kim (2014) has it. A sequence shorter than a kernel is
+/// extended on the right with zero vectors to exactly that kernel's size: one window.
 class ConvolutionBank {
  public:
-  ConvolutionBank(int64_t hidden_size, const std::vector<int64_t>& kernel_sizes, int64_t filters,
-                  const at::TensorOptions& options);
+  ConvolutionBank(int64_t hidden_size, ConvolutionForm form, const at::TensorOptions& options);
 
-  /// hidden: `[T, H]`. Returns `[B, kernel sizes * filters]` in float32, the kernel sizes in their
-  /// given order.
+  /// hidden: `[T, H]`. Returns `[B, features]` in float32, the kernel sizes in their given order.
   at::Tensor forward(const HiddenStates& hidden, const PackedBatch& batch,
                      const ForwardContext& context) const;
 
-  /// Appends `prefixes[i]`weight `[filters, H, k]` and `prefixes[i]`bias `[filters]`.
-  void parameters(const std::vector<std::string>& prefixes, ParameterList& list) const;
+  /// The products that windows sum up, `[T, sum of k * rows]` in float32: for each kernel size its
+  /// places, for each place its filters, and behind these their gates.
+  at::Tensor products(const HiddenStates& hidden, const ForwardContext& context) const;
+  /// `[kernel sizes * rows]`, which the sums lack.
+  at::Tensor stacked_bias() const;
+  const ConvolutionForm& form() const { return form_; }
+  /// Filters of a kernel size, with their gates.
+  int64_t rows() const { return convolutions_[0].bias.size(0); }
+
+  /// Appends `convs.{i}.weight` `[filters, H, k]` and `convs.{i}.bias` `[filters]`, of glu with
+  /// twice the filters, whose second half are the gates. Where a single kernel size is not
+  /// `numbered`, `conv.`.
+  void parameters(bool numbered, ParameterList& list) const;
+  /// Appends `pools.{i}.weight`, or `pool.`, `[1, filters]` of pooling by attention; else nothing.
+  void pooling_parameters(bool numbered, ParameterList& list) const;
   /// Packs the weights, unless that was done and they have not changed since.
   void pack(Arithmetic arithmetic);
 
@@ -39,18 +64,23 @@ class ConvolutionBank {
     int64_t kernel_size;
     at::Tensor weight;
     at::Tensor bias;
+    at::Tensor attention;  // [1, filters] of pooling by attention, else undefined
   };
   /// The weight as one of a product: `[F, H, k] -> [k * F, H]`.
   static at::Tensor by_place(const Convolution& convolution);
-  at::Tensor convolve(const at::Tensor& hidden, const PackedBatch& batch, TrainedType type) const;
-  at::Tensor multiply(const Operand& hidden, const PackedBatch& batch) const;
-  std::vector<int64_t> kernel_sizes() const;
+  /// ReLU and maxima, for which there are kernels.
+  bool is_plain() const;
+  at::Tensor stacked_weight() const;
+  at::Tensor train_plain(const at::Tensor& hidden, const PackedBatch& batch,
+                         TrainedType type) const;
+  at::Tensor pool_windows(const at::Tensor& product, const PackedBatch& batch) const;
 
+  ConvolutionForm form_;
   std::vector<Convolution> convolutions_;
   int64_t largest_kernel_ = 1;
 
   // Predicting is one product of all tokens with all filters' places, [sum of k * filters, H], and
-  // a maximum over sums along the windows.
+  // sums along the windows.
   PackedWeight packed_;
   at::Tensor packed_biases_;  // [kernel sizes * filters]
   std::vector<uint32_t> packed_versions_;

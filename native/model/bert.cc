@@ -145,8 +145,9 @@ Bert::Bert(const BertConfig& config, const at::TensorOptions& options)
 }
 
 HiddenStates Bert::forward(HiddenStates hidden, const PackedBatch& batch,
-                           const ForwardContext& context, int64_t first, int64_t last) const {
-  for (int64_t block = first; block < last; ++block) {
+                           const ForwardContext& context, Blocks blocks,
+                           std::vector<at::Tensor>* states) const {
+  for (int64_t block = blocks.first; block < blocks.end; ++block) {
     if (block == 0) {
       hidden = embeddings_.forward(batch, context);
     } else {
@@ -156,6 +157,7 @@ HiddenStates Bert::forward(HiddenStates hidden, const PackedBatch& batch,
                    ? checkpoint(layer, hidden.values, batch, context)
                    : layer.forward(hidden, batch, context);
     }
+    if (states != nullptr) states->push_back(hidden.values);
   }
   return hidden;
 }

@@ -74,12 +74,17 @@ class Bert {
   Bert(const BertConfig& config, const at::TensorOptions& options);
   /// The embeddings and the layers.
   int64_t blocks() const { return 1 + std::ssize(layers_); }
-  /// Runs the blocks from `first` to before `last`: block 0 is the embeddings, which do not ask for
-  /// `hidden`, block i is layer i - 1. Returns `[T, H]`; behind the last block that is the whole
-  /// last hidden state.
+  /// Which blocks: block 0 is the embeddings, which do not ask for `hidden`, block i is layer
+  /// i - 1.
+  struct Blocks {
+    int64_t first;
+    int64_t end;  // behind the last
+  };
+  /// Runs some blocks. Returns `[T, H]`; behind the last block that is the whole last hidden state.
+  /// `states`, if given, gets the values behind each of them.
   kernels::HiddenStates forward(kernels::HiddenStates hidden, const kernels::PackedBatch& batch,
-                                const kernels::ForwardContext& context, int64_t first,
-                                int64_t last) const;
+                                const kernels::ForwardContext& context, Blocks blocks,
+                                std::vector<at::Tensor>* states = nullptr) const;
   /// Appends every weight in the order of BertModel's state dict, the pooler's last.
   void parameters(const std::string& prefix, kernels::ParameterList& list) const;
 

@@ -1,7 +1,11 @@
 #include "model/bert_cnn.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <optional>
@@ -26,9 +30,15 @@ namespace {
 
 constexpr std::string_view kEncoder = "bert.";
 constexpr std::string_view kPooler = "bert.pooler.";
+constexpr std::string_view kLayerMix = "layer_mix";
+constexpr std::string_view kLayerNorm = "LayerNorm.";
 
 at::TensorOptions weight_options(at::Device device) {
   return at::TensorOptions().dtype(at::kFloat).device(device);
+}
+
+kernels::ConvolutionForm convolution_form(const BertCnnConfig& config) {
+  return {config.filter_sizes, config.num_filters, config.head.activation, config.head.pooling};
 }
 
 /// Draws on the CPU, so that a seed gives the same weights on every device.
@@ -43,20 +53,67 @@ void draw(const at::Tensor& weight, Draw&& draw_into) {
 }  // namespace
 
 TextCnn::TextCnn(const BertCnnConfig& config, const at::TensorOptions& options)
-    : dropout_(config.dropout),
-      convolution_prefixes_(config.convolution_prefixes()),
-      convolutions_(config.bert.hidden_size, config.filter_sizes, config.num_filters, options),
-      classifier_(static_cast<int64_t>(config.filter_sizes.size()) * config.num_filters,
-                  config.num_labels(), options) {}
+    : config_(config.head),
+      dropout_(config.dropout),
+      numbered_(config.numbers_convolutions()),
+      convolutions_(config_.input_size(config.bert.hidden_size), convolution_form(config), options),
+      classifier_(convolution_form(config).features(), config.num_labels(), options) {
+  if (config_.mixes()) layer_mix_ = at::zeros({config_.hidden_layers}, options);
+  if (config_.layer_norm) {
+    layer_norm_.emplace(convolution_form(config).features(), config.bert.layer_norm_eps, options);
+  }
+}
+
+at::Tensor TextCnn::combine(const std::vector<at::Tensor>& states) const {
+  if (!config_.means()) return at::cat(states, 1);
+  at::Tensor sum = states[0];
+  for (size_t i = 1; i < states.size(); ++i) sum = sum + states[i];
+  return sum / static_cast<double>(states.size());
+}
+
+at::Tensor TextCnn::mixed(const at::Tensor& states) const {
+  const at::Tensor weights = at::softmax(layer_mix_, 0);
+  const std::vector<at::Tensor> parts = states.chunk(config_.hidden_layers, 1);
+  at::Tensor sum = parts[0] * weights[0];
+  for (int64_t i = 1; i < config_.hidden_layers; ++i) sum = sum + parts[i] * weights[i];
+  return sum;
+}
+
+/// What the convolutions multiply.
+HiddenStates TextCnn::inputs(const HiddenStates& hidden, const ForwardContext& context) const {
+  if (config_.hidden_layers == 1) return hidden;
+  const at::Tensor values = config_.mixes() ? mixed(hidden.values) : hidden.values;
+  if (context.arithmetic == Arithmetic::autograd) return {values, {values}};
+  return {values, kernels::operand_of(values, context.arithmetic)};
+}
 
 at::Tensor TextCnn::forward(const HiddenStates& hidden, const PackedBatch& batch,
                             const ForwardContext& context) const {
-  const at::Tensor features = convolutions_.forward(hidden, batch, context);
+  at::Tensor features = convolutions_.forward(inputs(hidden, context), batch, context);
+  if (layer_norm_) features = layer_norm_->forward(features);
   return classifier_.forward(kernels::dropout(features, dropout_, context));
 }
 
+HeadProducts TextCnn::products(const HiddenStates& hidden, const PackedBatch& batch,
+                               const ForwardContext& context) const {
+  const auto on_host = [](const at::Tensor& x) { return x.detach().to(at::kCPU).contiguous(); };
+  const HiddenStates states = inputs(hidden, context);
+  ParameterList classifier;
+  classifier_.parameters("", classifier);
+  return {.form = convolutions_.form(),
+          .rows = convolutions_.rows(),
+          .values = on_host(convolutions_.products(states, context)),
+          .biases = on_host(convolutions_.stacked_bias()),
+          .weight = on_host(classifier.at(0).tensor),
+          .bias = on_host(classifier.at(1).tensor),
+          .logits = on_host(forward(hidden, batch, context))};
+}
+
 void TextCnn::parameters(ParameterList& list) const {
-  convolutions_.parameters(convolution_prefixes_, list);
+  if (layer_mix_.defined()) list.push_back({std::string(kLayerMix), layer_mix_});
+  convolutions_.parameters(numbered_, list);
+  convolutions_.pooling_parameters(numbered_, list);
+  if (layer_norm_) layer_norm_->parameters(std::string(kLayerNorm), list);
   classifier_.parameters("fc.", list);
 }
 
@@ -89,13 +146,28 @@ void BertCnn::set_calibration(Calibration calibration) {
   config_.calibration = std::move(calibration);
 }
 
+int64_t BertCnn::feature_size() const {
+  const int64_t size = config_.bert.hidden_size;
+  return config_.head.mixes() ? config_.head.hidden_layers * size : config_.head.input_size(size);
+}
+
 HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& context) const {
+  if (config_.head.hidden_layers == 1) return run_encoder(batch, context, nullptr);
+  std::vector<at::Tensor> states;
+  run_encoder(batch, context, &states);
+  states.erase(states.begin(), states.end() - config_.head.hidden_layers);
+  return {head_.combine(states), {}};
+}
+
+/// With the output of every block, if `states` is given.
+HiddenStates BertCnn::run_encoder(const PackedBatch& batch, const ForwardContext& context,
+                                  std::vector<at::Tensor>* states) const {
   ForwardContext of_frozen = context;
   of_frozen.training = false;
   of_frozen.autocast_bfloat16 = false;
   of_frozen.checkpointing = false;
   of_frozen.arithmetic = arithmetic_;
-  if (!context.training) return bert_.forward({}, batch, of_frozen, 0, bert_.blocks());
+  if (!context.training) return bert_.forward({}, batch, of_frozen, {0, bert_.blocks()}, states);
   if (released_layers_ > frozen_layers()) {
     fail("ERR_INTERNAL", "The plain weights of layers that are trained were released.");
   }
@@ -104,9 +176,18 @@ HiddenStates BertCnn::encode(const PackedBatch& batch, const ForwardContext& con
   HiddenStates hidden;
   {
     const at::NoGradGuard no_grad;
-    hidden = bert_.forward({}, batch, of_frozen, 0, frozen_blocks_);
+    hidden = bert_.forward({}, batch, of_frozen, {0, frozen_blocks_}, states);
   }
-  return bert_.forward(std::move(hidden), batch, of_trained, frozen_blocks_, bert_.blocks());
+  return bert_.forward(std::move(hidden), batch, of_trained, {frozen_blocks_, bert_.blocks()},
+                       states);
+}
+
+HeadProducts BertCnn::head_products(const PackedBatch& batch, const ForwardContext& context) const {
+  ForwardContext of_head = context;
+  of_head.training = false;
+  const HiddenStates hidden = encode(batch, of_head);
+  of_head.arithmetic = arithmetic_;
+  return head_.products(hidden, batch, of_head);
 }
 
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
@@ -123,6 +204,7 @@ at::Tensor BertCnn::classify(const HiddenStates& hidden, const PackedBatch& batc
 at::Tensor BertCnn::classify(const at::Tensor& hidden, const PackedBatch& batch,
                              const ForwardContext& context) const {
   if (context.training) return classify({hidden, {hidden}}, batch, context);
+  if (config_.head.hidden_layers > 1) return classify(HiddenStates{hidden, {}}, batch, context);
   return classify({hidden, kernels::operand_of(hidden, arithmetic_)}, batch, context);
 }
 
@@ -186,7 +268,11 @@ void BertCnn::initialize(const std::vector<std::string>& names, at::Generator& g
       bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
     }
     if (!wanted.contains(parameter.name)) continue;
-    if (!parameter.name.starts_with(kEncoder)) {
+    if (parameter.name.starts_with(kLayerNorm)) {
+      draw(weight, [&](const at::Tensor& host) { host.fill_(parameter.name.ends_with("weight")); });
+    } else if (parameter.name == kLayerMix) {
+      draw(weight, [](const at::Tensor& host) { host.zero_(); });  // equal shares
+    } else if (!parameter.name.starts_with(kEncoder)) {
       draw(weight, [&](const at::Tensor& host) { host.uniform_(-bound, bound, generator); });
     } else if (parameter.name.starts_with(kPooler)) {
       draw(weight, [&](const at::Tensor& host) {

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "kernels/convolution_bank.h"
 #include "kernels/forward_context.h"
+#include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/packed_batch.h"
 #include "kernels/parameter.h"
@@ -21,19 +23,46 @@
 
 namespace bertcnn::model {
 
-/// Convolutions, max over time, dropout and a linear layer (Kim, 2014): `[T, H] -> [B, labels]`.
+/// What a head's logits come from: everything it multiplies.
+struct HeadProducts {
+  kernels::ConvolutionForm form;
+  int64_t rows = 0;   // filters of a kernel size, with their gates
+  at::Tensor values;  // [T, sum of k * rows], see ConvolutionBank::products
+  at::Tensor biases;  // [kernel sizes * rows]
+  at::Tensor weight;  // [labels, filters], the classifier's
+  at::Tensor bias;    // [labels]
+  at::Tensor logits;  // [B, labels]
+};
+
+/// Convolutions, pooling over time, dropout and a linear layer (Kim, 2014), with the departures of
+/// HeadConfig: `[T, H] -> [B, labels]`.
 class TextCnn {
  public:
   TextCnn(const BertCnnConfig& config, const at::TensorOptions& options);
+  /// What the convolutions see of the last `hidden_layers` states, `[T, H]` each. Learned weights
+  /// are applied by `forward`: until then the states lie one behind another.
+  at::Tensor combine(const std::vector<at::Tensor>& states) const;
+  /// hidden: the last hidden states or, where there are several, those that `combine` gives; then
+  /// without an operand.
   at::Tensor forward(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
+  /// On the CPU. Without dropout.
+  HeadProducts products(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
+                        const kernels::ForwardContext& context) const;
   void parameters(kernels::ParameterList& list) const;
   void pack(kernels::Arithmetic arithmetic) { convolutions_.pack(arithmetic); }
 
  private:
+  kernels::HiddenStates inputs(const kernels::HiddenStates& hidden,
+                               const kernels::ForwardContext& context) const;
+  at::Tensor mixed(const at::Tensor& states) const;
+
+  HeadConfig config_;
   double dropout_;
-  std::vector<std::string> convolution_prefixes_;
+  bool numbered_;
+  at::Tensor layer_mix_;  // [hidden layers], or undefined
   kernels::ConvolutionBank convolutions_;
+  std::optional<kernels::LayerNorm> layer_norm_;
   kernels::Linear classifier_;
 };
 
@@ -48,12 +77,18 @@ class BertCnn {
   /// `context.arithmetic` is not asked.
   at::Tensor forward(const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
-  /// The two halves of it: the encoder's last hidden states, `[T, H]`, and the logits that follow
-  /// from their values.
+  /// The two halves of it: the encoder's last hidden states, `[T, feature_size]`, and the logits
+  /// that follow from their values.
   kernels::HiddenStates encode(const kernels::PackedBatch& batch,
                                const kernels::ForwardContext& context) const;
   at::Tensor classify(const at::Tensor& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
+
+  /// What a prediction's logits come from, on the CPU.
+  HeadProducts head_products(const kernels::PackedBatch& batch,
+                             const kernels::ForwardContext& context) const;
+  /// The width of what `encode` gives: that of the hidden states, or of several side by side.
+  int64_t feature_size() const;
 
   /// Every weight, in the order of the state dict.
   const kernels::ParameterList& parameters() const { return parameters_; }
@@ -103,6 +138,9 @@ class BertCnn {
  private:
   at::Tensor classify(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
+  kernels::HiddenStates run_encoder(const kernels::PackedBatch& batch,
+                                    const kernels::ForwardContext& context,
+                                    std::vector<at::Tensor>* states) const;
   kernels::ParameterList matrices(int64_t first_layer, int64_t last_layer) const;
 
   BertCnnConfig config_;

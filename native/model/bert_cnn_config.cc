@@ -9,14 +9,12 @@
 
 #include "error.h"
 #include "model/config_fields.h"
+#include "model/config_names.h"
 
 namespace bertcnn::model {
 namespace {
 
 constexpr int64_t kMostLabels = 1'000'000;  // their names alone would fill the memory else
-
-template <typename Enum, size_t N>
-using Names = std::array<std::pair<const char*, Enum>, N>;
 
 constexpr Names<Variant, 3> kVariants = {{{"frozen", Variant::frozen},
                                           {"fine-tune", Variant::fine_tune},
@@ -27,34 +25,6 @@ constexpr Names<ProblemType, 3> kProblemTypes = {
      {"regression", ProblemType::regression}}};
 constexpr Names<Padding, 2> kPaddings = {
     {{"ignore", Padding::ignore}, {"include", Padding::include}}};
-
-template <typename Enum, size_t N>
-const char* find_name(const Names<Enum, N>& names, Enum value) {
-  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })
-      ->first;
-}
-
-template <typename Enum, size_t N>
-Enum parse(const Names<Enum, N>& names, const std::string& text, const std::string& field,
-           const char* code) {
-  std::string known;
-  for (const auto& [name, value] : names) {
-    if (text == name) return value;
-    known += (known.empty() ? "'" : ", '") + std::string(name) + "'";
-  }
-  fail(code, "Expected one of ", known, " for ", field, " but received '", text, "'.");
-}
-
-/// A field from the overrides, else from the bert_cnn section, else `otherwise`.
-template <typename Enum, size_t N>
-Enum choose(const Names<Enum, N>& names, const char* field, const std::optional<std::string>& given,
-            const std::optional<std::string>& stored, Enum otherwise) {
-  if (given) return parse(names, *given, field, "ERR_INVALID_ARGUMENT");
-  if (stored) {
-    return parse(names, *stored, std::string(field) + " in config.json", "ERR_INVALID_CONFIG");
-  }
-  return otherwise;
-}
 
 /// A label's name; transformers takes numbers and the like, too.
 std::string label_name(const json::Value& label) {
@@ -190,6 +160,15 @@ void choose_calibration(BertCnnConfig& config, const ConfigOverrides& overrides,
   config.calibration = std::move(stored);
 }
 
+void override_dropout(const char* option, const std::optional<double>& given, double& dropout) {
+  if (!given) return;
+  if (!(*given >= 0 && *given <= 1)) {
+    fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to 1 for ", option, " but received ",
+         *given, ".");
+  }
+  dropout = *given;
+}
+
 /// The options of a head that has weights can't be changed without changing the weights.
 void check_same_head(const BertCnnConfig& config, const json::Value& section) {
   const ConfigFields fields(section, "bert_cnn of config.json");
@@ -210,6 +189,12 @@ void check_same_head(const BertCnnConfig& config, const json::Value& section) {
   if (const auto count = fields.integer("num_filters", 1); count && *count != config.num_filters) {
     refuse("number of filters");
   }
+  const HeadConfig stored = HeadConfig::read(fields, {}, config.bert.num_hidden_layers);
+  if (stored.activation != config.head.activation) refuse("activation");
+  if (stored.pooling != config.head.pooling) refuse("pooling");
+  if (stored.layer_norm != config.head.layer_norm) refuse("layer norm");
+  if (stored.hidden_layers != config.head.hidden_layers) refuse("number of hidden layers");
+  if (stored.layer_combination != config.head.layer_combination) refuse("combination of layers");
 }
 
 }  // namespace
@@ -240,10 +225,10 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
   config.padding =
       choose(kPaddings, "padding", overrides.padding, fields.string("padding"), Padding::ignore);
   choose_freeze(config, overrides, fields);
-  if (const auto activation = fields.string("activation"); activation && *activation != "relu") {
-    fail("ERR_UNSUPPORTED_CONFIG", "bert_cnn of config.json: activation is '", *activation,
-         "'; only 'relu' is supported.");
-  }
+  config.head = HeadConfig::read(fields, overrides.head, config.bert.num_hidden_layers);
+  override_dropout("hiddenDropout", overrides.hidden_dropout, config.bert.hidden_dropout_prob);
+  override_dropout("attentionDropout", overrides.attention_dropout,
+                   config.bert.attention_probs_dropout_prob);
 
   config.labels = choose_labels(source, overrides, stored_type);
   check_labels(config.labels, overrides.labels.has_value());
@@ -279,14 +264,13 @@ json::Value BertCnnConfig::to_json() const {
   if (config.find("num_labels") != nullptr) config.set("num_labels", num_labels());
   config.set("problem_type", name_of(problem_type));
   json::Array sizes(filter_sizes.begin(), filter_sizes.end());
-  json::Object section{{"variant", name_of(variant)},
-                       {"filter_sizes", std::move(sizes)},
-                       {"num_filters", num_filters},
-                       {"activation", "relu"},
-                       {"dropout", dropout},
-                       {"padding", name_of(padding)},
-                       {"freeze", model::to_json(freeze)}};
+  json::Object section{{"variant", name_of(variant)}, {"filter_sizes", std::move(sizes)},
+                       {"num_filters", num_filters},  {"dropout", dropout},
+                       {"padding", name_of(padding)}, {"freeze", model::to_json(freeze)}};
+  head.write(section);
   write_calibration(calibration, section);
+  config.set("hidden_dropout_prob", bert.hidden_dropout_prob);
+  config.set("attention_probs_dropout_prob", bert.attention_probs_dropout_prob);
   config.set("bert_cnn", std::move(section));
   // What is written is float32, whatever was read.
   for (const char* name : {"torch_dtype", "dtype"}) {
@@ -297,15 +281,6 @@ json::Value BertCnnConfig::to_json() const {
 
 int64_t BertCnnConfig::largest_filter() const {
   return *std::max_element(filter_sizes.begin(), filter_sizes.end());
-}
-
-std::vector<std::string> BertCnnConfig::convolution_prefixes() const {
-  if (variant == Variant::fine_tune) return {"conv."};
-  std::vector<std::string> prefixes;
-  for (size_t i = 0; i < filter_sizes.size(); ++i) {
-    prefixes.push_back("convs." + std::to_string(i) + ".");
-  }
-  return prefixes;
 }
 
 }  // namespace bertcnn::model

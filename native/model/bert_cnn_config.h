@@ -10,6 +10,7 @@
 #include "model/bert_config.h"
 #include "model/calibration_config.h"
 #include "model/freeze_config.h"
+#include "model/head_config.h"
 
 namespace bertcnn::model {
 
@@ -32,6 +33,9 @@ struct ConfigOverrides {
   std::optional<std::vector<int64_t>> filter_sizes;
   std::optional<int64_t> num_filters;
   std::optional<double> dropout;
+  std::optional<double> hidden_dropout;
+  std::optional<double> attention_dropout;
+  HeadOverrides head;
 };
 
 /// Everything that decides the arithmetic of a BertCnn.
@@ -45,6 +49,7 @@ struct BertCnnConfig {
   std::vector<int64_t> filter_sizes;
   int64_t num_filters = 100;
   double dropout = 0.5;
+  HeadConfig head;
   Calibration calibration;
   std::vector<std::string> labels;
   bool has_head =
@@ -61,8 +66,8 @@ struct BertCnnConfig {
 
   int64_t num_labels() const { return static_cast<int64_t>(labels.size()); }
   int64_t largest_filter() const;
-  /// `convs.0.`, `convs.1.`, ... or, for fine-tune, `conv.`
-  std::vector<std::string> convolution_prefixes() const;
+  /// Whether the convolutions' names have numbers: `convs.0.`, `convs.1.`, ...; or `conv.`
+  bool numbers_convolutions() const { return variant != Variant::fine_tune; }
 };
 
 }  // namespace bertcnn::model

@@ -19,7 +19,7 @@ bool is_convolution(std::string_view name) {
 }
 
 bool is_head(std::string_view name) {
-  return is_convolution(name) || name.starts_with("fc.");
+  return !name.starts_with("bert.");
 }
 
 /// The name in our state dict; nothing for buffers that are no weights.

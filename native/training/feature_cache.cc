@@ -61,7 +61,7 @@ at::Tensor FeatureCache::encode(const model::BertCnn& model, const kernels::Pack
   const at::NoGradGuard no_grad;
   follow_weights(model);
   const Tokens tokens(batch);
-  const at::Tensor features = at::empty({batch.tokens(), model.config().bert.hidden_size}, type_);
+  const at::Tensor features = at::empty({batch.tokens(), model.feature_size()}, type_);
   std::vector<MissingRow> missing;
   for (int64_t b = 0; b < batch.sequences(); ++b) {
     RowKey key = tokens.key(batch.offsets[b], batch.offsets[b + 1]);

@@ -38,7 +38,8 @@ class FeatureCache {
  public:
   explicit FeatureCache(const FeatureCacheOptions& options);
 
-  /// `[T, H]` float32 on the model's device, without a graph. The encoder is frozen whole.
+  /// `[T, feature size]` float32 on the model's device, without a graph. The encoder is frozen
+  /// whole.
   at::Tensor encode(const model::BertCnn& model, const kernels::PackedBatch& batch,
                     const kernels::ForwardContext& context);
   /// Frees memory and file. What was counted stays.

@@ -1,7 +1,9 @@
 #include "training/loss.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/expm1.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/tensor.h>
 
@@ -20,6 +22,8 @@ namespace {
 using Labels = std::vector<std::string>;
 using Weights = std::vector<double>;
 
+constexpr double kLargestGamma = 100;
+
 void check_problem_type(const LossOptions& options, model::ProblemType type) {
   const auto check = [type](bool given, model::ProblemType wanted, const char* option) {
     if (!given || type == wanted) return;
@@ -30,6 +34,9 @@ void check_problem_type(const LossOptions& options, model::ProblemType type) {
   check(!options.class_weights.empty(), single_label, "classWeights");
   check(!options.class_counts.empty(), single_label, "classCounts");
   check(options.label_smoothing != 0, single_label, "labelSmoothing");
+  if (options.focal_gamma != 0 && type == regression) {
+    fail("ERR_INVALID_ARGUMENT", "Expected no focalGamma: the problem type is regression.");
+  }
   check(!options.pos_weight.empty(), multi_label, "posWeight");
 }
 
@@ -82,14 +89,50 @@ Weights weights_of(const LossOptions& options, const Labels& labels) {
   return balanced(options.class_counts, labels);
 }
 
+/// `loss` times (1 - e^-entropy)^gamma, element by element. At 0 a power below 1 has no slope.
+at::Tensor focused(const at::Tensor& loss, const at::Tensor& entropy, double gamma) {
+  constexpr double kLeast = 1e-8;
+  return loss * (-at::expm1(-entropy)).clamp_min(kLeast).pow(gamma);
+}
+
+at::Tensor focal_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
+                               const std::optional<at::Tensor>& weight, double gamma) {
+  const at::Tensor entropy =
+      at::cross_entropy_loss(logits, targets, /*weight=*/{}, at::Reduction::None);
+  if (!weight) return focused(entropy, entropy, gamma).mean();
+  const at::Tensor weights = weight->index_select(0, targets);
+  return focused(weights * entropy, entropy, gamma).sum() / weights.sum();
+}
+
+at::Tensor focal_binary_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
+                                      const std::optional<at::Tensor>& weight, double gamma) {
+  const auto entropy = [&](const std::optional<at::Tensor>& pos_weight) {
+    return at::binary_cross_entropy_with_logits(logits, targets, /*weight=*/{}, pos_weight,
+                                                at::Reduction::None);
+  };
+  // 1 - p, where p is the probability of the target, which may be a share: p t + (1 - p) (1 - t).
+  const at::Tensor probability = logits.sigmoid();
+  const at::Tensor missed = probability + targets - 2 * probability * targets;
+  return (entropy(weight) * missed.clamp_min(1e-8).pow(gamma)).mean();
+}
+
 }  // namespace
 
 Loss::Loss(const LossOptions& options, const model::BertCnnConfig& config, c10::Device device)
-    : problem_type_(config.problem_type), label_smoothing_(options.label_smoothing) {
+    : problem_type_(config.problem_type),
+      label_smoothing_(options.label_smoothing),
+      focal_gamma_(options.focal_gamma) {
   check_problem_type(options, config.problem_type);
   if (!(label_smoothing_ >= 0 && label_smoothing_ < 1)) {
     fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to below 1 for labelSmoothing ",
          "but received ", label_smoothing_, ".");
+  }
+  if (!(focal_gamma_ >= 0 && focal_gamma_ <= kLargestGamma)) {
+    fail("ERR_INVALID_ARGUMENT", "Expected a number from 0 to ", kLargestGamma,
+         " for focalGamma but received ", focal_gamma_, ".");
+  }
+  if (focal_gamma_ != 0 && label_smoothing_ != 0) {
+    fail("ERR_INVALID_ARGUMENT", "Expected either focalGamma or labelSmoothing but received both.");
   }
   const Weights weights = weights_of(options, config.labels);
   if (!weights.empty()) weight_ = at::tensor(weights, at::kFloat).to(device);
@@ -99,9 +142,13 @@ at::Tensor Loss::operator()(const at::Tensor& logits, const at::Tensor& targets)
   const auto weight = weight_.defined() ? std::optional(weight_) : std::nullopt;
   switch (problem_type_) {
     case model::ProblemType::single_label:
+      if (focal_gamma_ != 0) return focal_cross_entropy(logits, targets, weight, focal_gamma_);
       return at::cross_entropy_loss(logits, targets, weight, at::Reduction::Mean,
                                     /*ignore_index=*/-100, label_smoothing_);
     case model::ProblemType::multi_label:
+      if (focal_gamma_ != 0) {
+        return focal_binary_cross_entropy(logits, targets, weight, focal_gamma_);
+      }
       return at::binary_cross_entropy_with_logits(logits, targets, /*weight=*/{},
                                                   /*pos_weight=*/weight);
     case model::ProblemType::regression:

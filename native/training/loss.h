@@ -16,6 +16,9 @@ namespace bertcnn::training {
 /// - multi label: binary cross entropy of sigmoid(logits), the mean over all elements, targets of 1
 ///   weighted by pos_weight as torch.nn.BCEWithLogitsLoss has it.
 /// - regression: mean squared error over all elements.
+///
+/// With focal_gamma a target's share is multiplied by (1 - p)^gamma, where p is the probability
+/// that the model gives it (Lin et al., 2017): what it knows already counts little.
 class Loss {
  public:
   /// ERR_INVALID_ARGUMENT names an option that is not for the problem type, or a label whose weight
@@ -30,6 +33,7 @@ class Loss {
   model::ProblemType problem_type_;
   at::Tensor weight_;  // [labels] float, of classes or of targets of 1; undefined without
   double label_smoothing_;
+  double focal_gamma_;
 };
 
 }  // namespace bertcnn::training

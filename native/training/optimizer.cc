@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "error.h"
+#include "training/adafactor.h"
 #include "training/adamw.h"
 #include "training/sgd.h"
 
@@ -27,7 +29,9 @@ std::vector<StateTensor> Optimizer::state() const {
   for (size_t group = 0; group < groups_.size(); ++group) {
     for (size_t i = 0; i < groups_[group].parameters.size(); ++i) {
       for (const Memory& memory : memory_) {
-        state.push_back({groups_[group].parameters[i].name, memory.name, memory.tensors[group][i]});
+        const at::Tensor& tensor = memory.tensors[group][i];
+        if (!tensor.defined()) continue;
+        state.push_back({groups_[group].parameters[i].name, memory.name, tensor});
       }
     }
   }
@@ -76,10 +80,15 @@ void Optimizer::step(double multiplier) {
 
 std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup> groups,
                                           const TrainingOptions& options) {
-  if (options.optimizer == OptimizerType::sgd) {
-    return std::make_unique<Sgd>(std::move(groups), options);
+  switch (options.optimizer) {
+    case OptimizerType::adamw:
+      return std::make_unique<AdamW>(std::move(groups), options);
+    case OptimizerType::sgd:
+      return std::make_unique<Sgd>(std::move(groups), options);
+    case OptimizerType::adafactor:
+      return std::make_unique<Adafactor>(std::move(groups));
   }
-  return std::make_unique<AdamW>(std::move(groups), options);
+  fail("ERR_INTERNAL", "Unknown optimizer ", static_cast<int>(options.optimizer), ".");
 }
 
 }  // namespace bertcnn::training

@@ -46,7 +46,8 @@ class Optimizer {
 
   explicit Optimizer(std::vector<ParameterGroup> groups);
 
-  /// Adds a tensor for each weight to what is remembered: `initial(weight)`.
+  /// Adds a tensor for each weight to what is remembered: `initial(weight)`. Undefined: nothing of
+  /// this weight.
   void remember(const std::string& name,
                 const std::function<at::Tensor(const at::Tensor&)>& initial);
 

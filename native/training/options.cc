@@ -15,8 +15,9 @@ namespace {
 template <typename Enum, size_t N>
 using Names = std::array<std::pair<const char*, Enum>, N>;
 
-constexpr Names<OptimizerType, 2> kOptimizers = {
-    {{"adamw", OptimizerType::adamw}, {"sgd", OptimizerType::sgd}}};
+constexpr Names<OptimizerType, 3> kOptimizers = {{{"adamw", OptimizerType::adamw},
+                                                  {"sgd", OptimizerType::sgd},
+                                                  {"adafactor", OptimizerType::adafactor}}};
 constexpr Names<ScheduleType, 5> kSchedules = {{{"constant", ScheduleType::constant},
                                                 {"linear", ScheduleType::linear},
                                                 {"cosine", ScheduleType::cosine},
@@ -57,9 +58,10 @@ void check_optimizer(const TrainingOptions& options) {
   if (options.nesterov && options.momentum == 0) {
     fail("ERR_INVALID_ARGUMENT", "Expected a momentum above 0 with nesterov but received 0.");
   }
-  if (options.optimizer == OptimizerType::adamw && (options.momentum != 0 || options.nesterov)) {
+  if (options.optimizer != OptimizerType::sgd && (options.momentum != 0 || options.nesterov)) {
     fail("ERR_INVALID_ARGUMENT",
-         "Expected optimizer 'sgd' with momentum or nesterov but received 'adamw'.");
+         "Expected optimizer 'sgd' with momentum or nesterov but received '",
+         name_of(options.optimizer), "'.");
   }
 }
 

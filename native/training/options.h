@@ -8,7 +8,7 @@
 
 namespace bertcnn::training {
 
-enum class OptimizerType { adamw, sgd };
+enum class OptimizerType { adamw, sgd, adafactor };
 enum class ScheduleType { constant, linear, cosine, polynomial, inverse_sqrt };
 
 /// How the learning rates change from step to step; training/schedule.h has the formulas.
@@ -27,6 +27,7 @@ struct LossOptions {
   std::vector<int64_t> class_counts;  // single label, rows of each class: weights that balance them
   std::vector<double> pos_weight;     // multi label
   double label_smoothing = 0;         // single label
+  double focal_gamma = 0;             // not of a regression; 0: none
 };
 
 /// Keeps a frozen encoder's hidden states from step to step; see training/feature_cache.h.
@@ -58,7 +59,7 @@ struct TrainingOptions {
   FeatureCacheOptions feature_cache;
 };
 
-/// "adamw" or "sgd", else ERR_INVALID_ARGUMENT.
+/// "adamw", "sgd" or "adafactor", else ERR_INVALID_ARGUMENT.
 OptimizerType optimizer_type(const std::string& name);
 /// "constant", "linear", "cosine", "polynomial" or "inverse_sqrt", else ERR_INVALID_ARGUMENT.
 ScheduleType schedule_type(const std::string& name);

@@ -32,6 +32,7 @@ void each_option(Options& options, Field&& field) {
   field("classCounts", options.loss.class_counts);
   field("posWeight", options.loss.pos_weight);
   field("labelSmoothing", options.loss.label_smoothing);
+  field("focalGamma", options.loss.focal_gamma);
   field("maxGradNorm", options.max_grad_norm);
   field("gradientAccumulationSteps", options.gradient_accumulation_steps);
   field("bfloat16", options.bfloat16);

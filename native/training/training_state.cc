@@ -169,6 +169,12 @@ std::string show(const std::vector<int64_t>& values) {
   return json::write(json::Array(values.begin(), values.end()), 0);
 }
 
+std::string show(const model::HeadConfig& head) {
+  json::Object fields;
+  head.write(fields);
+  return json::write(std::move(fields), 0);
+}
+
 std::string show(const std::vector<std::string>& values) {
   return json::write(json::Array(values.begin(), values.end()), 0);
 }
@@ -198,6 +204,7 @@ void compare_configurations(const model::BertCnnConfig& stored, const model::Ber
   compare("filterSizes", show(stored.filter_sizes), show(own.filter_sizes));
   compare("numFilters", stored.num_filters, own.num_filters);
   compare("dropout", stored.dropout, own.dropout);
+  compare("head", show(stored.head), show(own.head));
   compare("labels", show(stored.labels), show(own.labels));
 }
 

@@ -5,9 +5,12 @@ import { Dataset } from "../data/dataset.cjs";
 import type { FileDatasetOptions } from "../data/dataset-options.cjs";
 import type { Column } from "../data/row-reader.cjs";
 import { BertCnnError } from "../errors.cjs";
+import { explanationPage } from "../explain/page.cjs";
+import { formatExplanation } from "../explain/terminal.cjs";
 import type { Interval } from "../fit/options.cjs";
 import type { BertCnnOptions, Freeze } from "../options.cjs";
-import type { Schedule } from "../training-options.cjs";
+import { replaceFile } from "../report/write-file.cjs";
+import type { Optimizer, Schedule } from "../training-options.cjs";
 import { version } from "../version.cjs";
 import type { InputFormat } from "./input.cjs";
 import { predict } from "./predict.cjs";
@@ -80,9 +83,11 @@ interface Given extends Omit<BertCnnOptions, "progress">, Omit<FileDatasetOption
   readonly learningRate?: number;
   readonly headLearningRate?: number;
   readonly weightDecay?: number;
+  readonly optimizer?: Optimizer;
   readonly schedule?: Schedule;
   readonly warmupRatio?: number;
   readonly balanced?: boolean;
+  readonly focalGamma?: number;
   readonly evalSteps?: Interval;
   readonly metric?: string;
   readonly patience?: number;
@@ -153,6 +158,7 @@ function defined<T extends object>(options: T): T {
 
 function loadOptions(given: Omit<Given, "format" | "batchSize">): BertCnnOptions {
   const { device, dtype, threads, maxLength, variant, problemType, labels, freeze, seed } = given;
+  const { activation, pooling, hiddenLayers } = given;
   return defined({
     device,
     dtype,
@@ -161,6 +167,9 @@ function loadOptions(given: Omit<Given, "format" | "batchSize">): BertCnnOptions
     variant,
     problemType,
     labels,
+    activation,
+    pooling,
+    hiddenLayers,
     freeze,
     seed,
   });
@@ -214,6 +223,22 @@ function trainCommand({ signal, print }: Session): Command {
         "max-over-time",
       ]),
     )
+    .addOption(
+      new Option(
+        "--activation <name>",
+        "behind the convolutions of a new head (default: relu)",
+      ).choices(["relu", "gelu", "tanh", "glu"]),
+    )
+    .addOption(
+      new Option("--pooling <name>", "over time, of a new head (default: max)").choices([
+        "max",
+        "mean",
+        "max-mean",
+        "k-max",
+        "attention",
+      ]),
+    )
+    .option("--hidden-layers <n>", "last layers that a new head sees (default: 1)", integer(1))
     .option("--freeze <what>", "encoder, embeddings, none, a number of layers, or patterns", freeze)
     .option("--epochs <n>", "passes over the data (default: 3)", integer(1))
     .option("--max-steps <n>", "optimizer steps at most", integer(1))
@@ -222,6 +247,9 @@ function trainCommand({ signal, print }: Session): Command {
     .option("--learning-rate <x>", "of the encoder (default: 5e-5)", number(0))
     .option("--head-learning-rate <x>", "of the head (default: 1e-3)", number(0))
     .option("--weight-decay <x>", "(default: 0.01)", number(0))
+    .addOption(
+      new Option("--optimizer <name>", "(default: adamw)").choices(["adamw", "sgd", "adafactor"]),
+    )
     .addOption(
       new Option("--schedule <schedule>", "of the learning rates").choices([
         "constant",
@@ -233,6 +261,7 @@ function trainCommand({ signal, print }: Session): Command {
     )
     .option("--warmup-ratio <x>", "share of the steps in which rates rise", number(0))
     .option("--balanced", "weigh classes by how rare they are")
+    .option("--focal-gamma <x>", "focal loss: what is known already counts little", number(0))
     .option("--eval-steps <n>", "evaluate every n steps (default: each epoch)", interval)
     .option("--metric <name>", "says which evaluation is best (default: loss)")
     .option("--patience <n>", "stop after n evaluations that got no better", integer(1))
@@ -250,8 +279,10 @@ function trainCommand({ signal, print }: Session): Command {
         learningRate,
         headLearningRate,
         weightDecay,
+        optimizer,
         schedule,
         warmupRatio,
+        focalGamma,
         evalSteps,
         metric: metricForBestModel,
         patience,
@@ -270,8 +301,10 @@ function trainCommand({ signal, print }: Session): Command {
         learningRate,
         headLearningRate,
         weightDecay,
+        optimizer,
         schedule,
         warmupRatio,
+        focalGamma,
         classWeights: given.balanced ? ("balanced" as const) : undefined,
         evalSteps,
         metricForBestModel,
@@ -368,6 +401,52 @@ function predictCommand({ signal }: Session): Command {
   return command;
 }
 
+/** Where output is no terminal `isTTY` is undefined, whatever the types say. */
+function hasColors({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  return isTTY === true && process.env["NO_COLOR"] === undefined;
+}
+
+/** What commander gives of the options of `explain`. */
+interface GivenToExplain extends Omit<Given, "format" | "batchSize"> {
+  readonly label?: string;
+  readonly against?: string;
+  readonly html?: string;
+  readonly top: number;
+}
+
+function explainCommand({ signal, print }: Session): Command {
+  const command = new Command("explain")
+    .description("where the logits of texts come from: the n-grams that add up to them")
+    .argument("<texts...>", "each in quotation marks");
+  withModel(command)
+    .option("--label <label>", "whose logit (default: each text's best)")
+    .option("--against <label>", "explain how much it is above that of this label")
+    .option("--top <n>", "n-grams that are listed", integer(1), 10)
+    .option("--html <file>", "write a page with tables that add up")
+    .option("--json", "write all of it as JSON lines")
+    .action(async (texts: string[], given: GivenToExplain) => {
+      const { label, against, html, top } = given;
+      const model = await BertCnn.fromPretrained(given.model, { ...loadOptions(given), signal });
+      try {
+        const explanations = await model.explain(texts, { label, against, signal });
+        if (html !== undefined) {
+          const page = explanationPage(explanations);
+          await replaceFile(html, async (file) => {
+            await file.writeFile(page);
+          });
+        }
+        const color = hasColors(process.stdout);
+        for (const explanation of explanations) {
+          if (given.json) print(JSON.stringify(explanation));
+          else print(`${formatExplanation(explanation, { color, top })}\n`);
+        }
+      } finally {
+        await model.dispose();
+      }
+    });
+  return command;
+}
+
 function infoCommand({ signal, print }: Session): Command {
   return new Command("info")
     .description("what a model is")
@@ -388,7 +467,7 @@ function infoCommand({ signal, print }: Session): Command {
 }
 
 /** Commands that this module has; `setup` and `doctor` must work where it cannot be loaded. */
-export const commands = ["train", "evaluate", "predict", "info"] as const;
+export const commands = ["train", "evaluate", "predict", "explain", "info"] as const;
 
 /**
  * Runs a command and tells its exit code: 0, 1 where it failed, 2 where it was called wrongly, 130 where SIGINT ended
@@ -405,7 +484,7 @@ export async function run(
   process.once("SIGINT", interrupt);
   const session = { signal: controller.signal, print };
   const program = new Command("bertcnn").version(version(), "-v, --version");
-  for (const make of [trainCommand, evaluateCommand, predictCommand, infoCommand]) {
+  for (const make of [trainCommand, evaluateCommand, predictCommand, explainCommand, infoCommand]) {
     program.addCommand(make(session).exitOverride());
   }
   try {

@@ -21,7 +21,7 @@ function curves(): string {
 /** Pale enough at its darkest that the text on it keeps its contrast. */
 function shades(): string {
   const rule = (i: number) =>
-    `.shade${String(i)}{background:color-mix(in srgb,var(--accent) ${String(5 * i)}%,transparent)}`;
+    `.shade${String(i)}{background:color-mix(in srgb,var(--shade,var(--accent)) ${String(5 * i)}%,transparent)}`;
   return Array.from({ length: 10 }, (_, i) => rule(i + 1)).join("\n");
 }
 
@@ -102,6 +102,10 @@ td.text{min-width:8rem;overflow-wrap:anywhere}
 .narrow tbody td{min-width:2.75rem;padding:.25rem}
 .narrow thead span{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left}
 ${shades()}
+.explained{white-space:pre-line;line-height:1.9;font-size:1.0625rem}
+.explained span{border-radius:.2rem}
+.explained .for{--shade:var(--k0)}
+.explained .against{--shade:var(--k1)}
 .examples li{border-top:1px solid var(--line);padding:1rem 0;break-inside:avoid}
 .examples .text{margin:0 0 .5rem;white-space:pre-line}
 .examples dl{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0;font-size:.9375rem}

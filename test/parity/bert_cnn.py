@@ -35,6 +35,25 @@ class HeadConfig:
     dropout: float = 0.5
     padding: str = "ignore"
     freeze: Freeze = "encoder"
+    activation: str = "relu"
+    pooling: str = "max"
+    pooling_size: int = 3  # of "k-max"
+    layer_norm: bool = False  # before the classifier
+    hidden_layers: int = 1  # of the encoder's last ones, which the convolutions see
+    layer_combination: str = "mean"  # of several: or "concat", "mix"
+
+    @property
+    def numbers_of_filter(self) -> int:
+        """That pooling makes of it."""
+        return {"k-max": self.pooling_size, "max-mean": 2}.get(self.pooling, 1)
+
+    @property
+    def mixes(self) -> bool:
+        return self.hidden_layers > 1 and self.layer_combination == "mix"
+
+    @property
+    def concatenates(self) -> bool:
+        return self.hidden_layers > 1 and self.layer_combination == "concat"
 
     def section(self) -> dict:
         return {
@@ -44,7 +63,12 @@ class HeadConfig:
             "dropout": self.dropout,
             "padding": self.padding,
             "freeze": self.freeze,
-            "activation": "relu",
+            "activation": self.activation,
+            "pooling": self.pooling,
+            "pooling_size": self.pooling_size,
+            "layer_norm": self.layer_norm,
+            "hidden_layers": self.hidden_layers,
+            "layer_combination": self.layer_combination,
         }
 
 
@@ -64,25 +88,42 @@ def is_frozen(freeze: Freeze, name: str) -> bool:
 
 
 class BertCnn(nn.Module):
-    """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear."""
+    """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear; or what the head's
+    config has in place of these."""
 
     def __init__(self, bert_config: BertConfig, head: HeadConfig):
         super().__init__()
         self.head = head
         self.bert = BertModel(bert_config, add_pooling_layer=True)
-        convs = [nn.Conv1d(bert_config.hidden_size, head.num_filters, k) for k in head.filter_sizes]
+        width = bert_config.hidden_size * (head.hidden_layers if head.concatenates else 1)
+        if head.mixes:
+            self.layer_mix = nn.Parameter(torch.zeros(head.hidden_layers))
+        channels = head.num_filters * (2 if head.activation == "glu" else 1)
+        convs = [nn.Conv1d(width, channels, k) for k in head.filter_sizes]
+        attends = head.pooling == "attention"
+        pools = [nn.Linear(head.num_filters, 1, bias=False) for _ in head.filter_sizes if attends]
         if head.variant == "fine-tune":
             (self.conv,) = convs
+            if attends:
+                (self.pool,) = pools
         else:
             self.convs = nn.ModuleList(convs)
+            if attends:
+                self.pools = nn.ModuleList(pools)
+        features = head.num_filters * len(head.filter_sizes) * head.numbers_of_filter
+        if head.layer_norm:
+            self.LayerNorm = nn.LayerNorm(features, eps=bert_config.layer_norm_eps)
         self.dropout = nn.Dropout(head.dropout)
-        self.fc = nn.Linear(head.num_filters * len(head.filter_sizes), bert_config.num_labels)
+        self.fc = nn.Linear(features, bert_config.num_labels)
         self.margin = math.inf
         self.set_freeze(head.freeze)
 
     @property
     def convolutions(self) -> list[nn.Conv1d]:
         return [self.conv] if self.head.variant == "fine-tune" else list(self.convs)
+
+    def attention(self, number: int) -> nn.Linear:
+        return self.pool if self.head.variant == "fine-tune" else self.pools[number]
 
     def set_freeze(self, freeze: Freeze) -> None:
         """Switches off the gradients of what is frozen."""
@@ -108,12 +149,59 @@ class BertCnn(nn.Module):
         return self
 
     def encode(self, **inputs: torch.Tensor) -> torch.Tensor:
-        return self.bert(**inputs).last_hidden_state
+        """What the convolutions see."""
+        if self.head.hidden_layers == 1:
+            return self.bert(**inputs).last_hidden_state
+        states = self.bert(**inputs, output_hidden_states=True).hidden_states[-self.head.hidden_layers :]
+        if self.head.concatenates:
+            return torch.cat(states, dim=2)
+        if self.head.mixes:
+            return sum(weight * state for weight, state in zip(self.layer_mix.softmax(0), states))
+        return torch.stack(states).mean(0)
 
     def pooled(self, hidden: torch.Tensor) -> torch.Tensor:
-        """[rows, length, hidden] -> [rows, filters], by convolution, ReLU and max over time."""
+        """[rows, length, hidden] -> [rows, features], by convolution, activation and pooling over time."""
         signal = hidden.transpose(1, 2)
-        return torch.cat([self.max_over_time(conv(signal)) for conv in self.convolutions], dim=1)
+        return torch.cat([self.pool_over_time(conv(signal), i) for i, conv in enumerate(self.convolutions)], dim=1)
+
+    def activate(self, values: torch.Tensor) -> torch.Tensor:
+        if self.head.activation == "glu":
+            return F.glu(values, dim=1)
+        return {"relu": F.relu, "gelu": F.gelu, "tanh": torch.tanh}[self.head.activation](values)
+
+    def pool_over_time(self, values: torch.Tensor, number: int) -> torch.Tensor:
+        """[rows, channels, positions] -> [rows, filters times what pooling makes of one]."""
+        if self.head.activation == "relu" and self.head.pooling == "max":
+            return self.max_over_time(values)
+        values = self.activate(values)
+        pooling = self.head.pooling
+        if pooling == "mean":
+            return values.mean(dim=2)
+        if pooling == "attention":
+            weights = self.attention(number)(values.transpose(1, 2)).softmax(dim=1)  # [rows, positions, 1]
+            return (values @ weights).squeeze(2)
+        if pooling == "k-max":
+            return self.largest_in_order(values)
+        self.keep_margin(values, 1)
+        largest = values.amax(dim=2)
+        return torch.cat([largest, values.mean(dim=2)], dim=1) if pooling == "max-mean" else largest
+
+    def largest_in_order(self, values: torch.Tensor) -> torch.Tensor:
+        """The largest of each filter in the order of their positions, filter by filter; zeros behind where there are
+        fewer."""
+        count = min(self.head.pooling_size, values.shape[2])
+        self.keep_margin(values, count)
+        places = values.detach().topk(count, dim=2).indices.sort(dim=2).values
+        kept = F.pad(values.gather(2, places), (0, self.head.pooling_size - count))
+        return kept.flatten(1)
+
+    def keep_margin(self, values: torch.Tensor, count: int) -> None:
+        """`margin` becomes the least distance at which one of the `count` largest has been from the largest that is
+        left. Equal values, such as ReLU's zeros, are no matter of rounding."""
+        largest = values.detach().topk(min(count + 1, values.shape[2]), dim=2).values
+        if largest.shape[2] > count:
+            gaps = largest[..., count - 1] - largest[..., count]
+            self.margin = min(self.margin, gaps[gaps > 0].min().item() if (gaps > 0).any() else math.inf)
 
     def max_over_time(self, values: torch.Tensor) -> torch.Tensor:
         """[rows, filters, positions] -> [rows, filters], of the values' positive part. `margin` becomes the least
@@ -129,9 +217,9 @@ class BertCnn(nn.Module):
         with zero vectors to exactly that kernel's size."""
         signal = hidden.transpose(1, 2)
         features = []
-        for conv in self.convolutions:
+        for number, conv in enumerate(self.convolutions):
             short = max(0, conv.kernel_size[0] - signal.shape[2])
-            features.append(self.max_over_time(conv(F.pad(signal, (0, short)))))
+            features.append(self.pool_over_time(conv(F.pad(signal, (0, short))), number))
         return torch.cat(features, dim=1)
 
     def features(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:
@@ -152,7 +240,10 @@ class BertCnn(nn.Module):
         return torch.cat(rows)
 
     def forward(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:
-        return self.fc(self.dropout(self.features(input_ids, attention_mask, token_type_ids)))
+        features = self.features(input_ids, attention_mask, token_type_ids)
+        if self.head.layer_norm:
+            features = self.LayerNorm(features)
+        return self.fc(self.dropout(features))
 
 
 def trained_parameters(model: BertCnn) -> dict[str, nn.Parameter]:
@@ -179,7 +270,7 @@ def load_directory(directory: Path, **overrides) -> tuple[BertCnn, str]:
     `problem_type`. Returns the model in evaluation mode and the problem type."""
     config = json.loads((directory / "config.json").read_text())
     problem_type = overrides.pop("problem_type", config["problem_type"])
-    section = {k: v for k, v in config["bert_cnn"].items() if k != "activation"} | overrides
+    section = config["bert_cnn"] | overrides
     section["filter_sizes"] = tuple(section["filter_sizes"])
     bert_config = BertConfig.from_pretrained(directory, attn_implementation="eager")
     model = BertCnn(bert_config, HeadConfig(**section))

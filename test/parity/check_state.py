@@ -30,6 +30,7 @@ RUNS = {
     "adamw, patterns": ({}, ["bert.encoder.layer.1.*", "convs.0.*"], 2),
     "adamw, gradients accumulated": ({"gradient_accumulation_steps": 2}, "embeddings", 3),
     "sgd": (SGD, "none", 3),
+    "adafactor": ({"optimizer": "adafactor", "learning_rate": 0.01, "head_learning_rate": 0.02}, "none", 3),
 }
 
 

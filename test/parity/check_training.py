@@ -33,6 +33,7 @@ OPTIMIZERS = {
     "sgd": SGD,
     "sgd, momentum": SGD | {"momentum": 0.9},
     "sgd, nesterov": SGD | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    "adafactor": {"optimizer": "adafactor", "learning_rate": 0.01, "head_learning_rate": 0.02, "weight_decay": 0.1},
     "layer decay": {"layer_decay": 0.5},
     "no clipping": {"max_grad_norm": 0.0},
 }
@@ -49,7 +50,10 @@ LOSSES = {
     "balanced": (SINGLE, {"class_counts": [70, 20, 10]}),
     "label smoothing": (SINGLE, {"label_smoothing": 0.1}),
     "weights, smoothing": (SINGLE, {"class_weights": WEIGHTS, "label_smoothing": 0.2}),
+    "focal": (SINGLE, {"focal_gamma": 2.0}),
+    "focal, weights": (SINGLE, {"focal_gamma": 0.5, "class_weights": WEIGHTS}),
     "multi label": (MULTI, {}),
+    "focal, multi label": (MULTI, {"focal_gamma": 1.5, "pos_weight": WEIGHTS}),
     "pos weight": (MULTI, {"pos_weight": WEIGHTS}),
     "regression": (REGRESSION, {}),
 }
@@ -78,6 +82,7 @@ MINILM_FILTERS = 4  # for each kernel size; see cases.MARGIN
 MINILM_RATES = {
     "adamw": {"learning_rate": 5e-5, "head_learning_rate": 2e-4},
     "sgd": {"learning_rate": 2e-3, "head_learning_rate": 2e-2},
+    "adafactor": {"learning_rate": 1e-3, "head_learning_rate": 1e-2},
 }
 # The comparison is worth something only if it fails where one option differs a little.
 CHANGES = {
@@ -93,6 +98,9 @@ CHANGES = {
     "balanced": {"class_counts": [70, 20, 11]},
     "label smoothing": {"label_smoothing": 0.11},
     "pos weight": {"pos_weight": [0.5, 2.0, 1.3]},
+    "adafactor": {"weight_decay": 0.08},
+    "focal": {"focal_gamma": 1.9},
+    "focal, multi label": {"focal_gamma": 1.6},
     "no clipping": {"max_grad_norm": 1.0},
 }
 ALL = (
@@ -182,7 +190,7 @@ def camel(name: str) -> str:
 
 def options_of_api(training: dict) -> dict:
     """The options as JavaScript calls them; it refuses those that have no effect."""
-    without = ("beta1", "beta2", "epsilon") if training.get("optimizer") == "sgd" else ()
+    without = ("beta1", "beta2", "epsilon") if training.get("optimizer") in ("sgd", "adafactor") else ()
     options = {camel(name): value for name, value in training.items() if name not in without}
     return options | ({"classWeights": "balanced"} if "classCounts" in options else {})
 

@@ -84,6 +84,7 @@ inline void read_training_options(const json::Value& from, training::TrainingOpt
   read("class_weights", [&](const Value& v) { to.loss.class_weights = numbers<double>(v); });
   read("class_counts", [&](const Value& v) { to.loss.class_counts = numbers<int64_t>(v); });
   read("pos_weight", [&](const Value& v) { to.loss.pos_weight = numbers<double>(v); });
+  read("focal_gamma", [&](const Value& v) { to.loss.focal_gamma = v.as_number(); });
   read("label_smoothing", [&](const Value& v) { to.loss.label_smoothing = v.as_number(); });
   read("gradient_accumulation_steps",
        [&](const Value& v) { to.gradient_accumulation_steps = v.as_integer(); });

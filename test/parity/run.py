@@ -23,6 +23,7 @@ import torch
 import check_bfloat16
 import check_files
 import check_freeze
+import check_heads
 import check_perturbed
 import check_state
 import check_texts
@@ -40,6 +41,7 @@ SECTIONS = {
     "training": check_training.tiny,
     "minilm": check_values.minilm,
     "freeze": check_freeze.tiny,
+    "heads": check_heads.check,
     "tiny": check_values.tiny,
     "perturbed": check_perturbed.changed_models,
     "mistakes": check_perturbed.tiny_mistakes,

@@ -13,6 +13,21 @@ from bert_cnn import BertCnn, trained_parameters
 LAYER = "bert.encoder.layer."
 
 
+def focal_cross_entropy(logits, labels, weights, gamma: float) -> torch.Tensor:
+    """Lin et al. (2017), equation 5, over classes; the weighted mean is CrossEntropyLoss's."""
+    probability = logits.softmax(1).gather(1, labels[:, None])[:, 0]
+    weight = torch.ones_like(probability) if weights is None else weights[labels]
+    return (weight * (1 - probability) ** gamma * -probability.log()).sum() / weight.sum()
+
+
+def focal_binary(logits, labels, pos_weight, gamma: float) -> torch.Tensor:
+    """The same of each label by itself."""
+    entropy = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none", pos_weight=pos_weight)
+    probability = logits.sigmoid()
+    of_target = probability * labels + (1 - probability) * (1 - labels)
+    return (entropy * (1 - of_target) ** gamma).mean()
+
+
 def make_loss(problem_type: str, options: dict, dtype: torch.dtype):
     """Hugging Face's loss of a problem type: a function of logits and labels."""
     tensor = lambda values: None if values is None else torch.tensor(values, dtype=dtype)  # noqa: E731
@@ -21,9 +36,14 @@ def make_loss(problem_type: str, options: dict, dtype: torch.dtype):
         if counts := options.get("class_counts"):
             weights = [sum(counts) / (len(counts) * count) for count in counts]
         smoothing = options.get("label_smoothing", 0.0)
+        if gamma := options.get("focal_gamma"):
+            return lambda logits, labels: focal_cross_entropy(logits, labels, tensor(weights), gamma)
         return nn.CrossEntropyLoss(weight=tensor(weights), label_smoothing=smoothing)
     if problem_type == "multi_label_classification":
-        loss = nn.BCEWithLogitsLoss(pos_weight=tensor(options.get("pos_weight")))
+        pos_weight = tensor(options.get("pos_weight"))
+        if gamma := options.get("focal_gamma"):
+            return lambda logits, labels: focal_binary(logits, labels.to(dtype), pos_weight, gamma)
+        loss = nn.BCEWithLogitsLoss(pos_weight=pos_weight)
         return lambda logits, labels: loss(logits, labels.to(dtype))
     return lambda logits, labels: nn.functional.mse_loss(
         logits.squeeze(-1) if logits.shape[1] == 1 else logits, labels.to(dtype)
@@ -56,6 +76,9 @@ def make_optimizer(model: BertCnn, options: dict) -> torch.optim.Optimizer:
         return torch.optim.SGD(
             groups, lr=options["learning_rate"], momentum=momentum, nesterov=nesterov
         )
+    if options.get("optimizer") == "adafactor":
+        # The least variance would else be that of float64 in the reference.
+        return torch.optim.Adafactor(groups, lr=options["learning_rate"], eps=(torch.finfo(torch.float32).eps, 1e-3))
     return torch.optim.AdamW(
         groups,
         lr=options["learning_rate"],

@@ -47,7 +47,7 @@ TEST(Config, RefusesArithmeticThatItDoesNotDo) {
        {R"({"model_type": "roberta"})", R"({"position_embedding_type": "relative_key"})",
         R"({"is_decoder": true})", R"({"add_cross_attention": true})",
         R"({"pruned_heads": {"0": [1]}})", R"({"quantization_config": {"bits": 4}})",
-        R"({"hidden_act": "mish"})", R"({"bert_cnn": {"activation": "gelu"}})"}) {
+        R"({"hidden_act": "mish"})"}) {
     EXPECT_TRUE(failure(text).starts_with("ERR_UNSUPPORTED_CONFIG")) << text << failure(text);
   }
   EXPECT_EQ(failure(R"({"pruned_heads": {}, "use_cache": true, "is_decoder": false,
@@ -230,6 +230,69 @@ TEST(Config, BoundsWhatWouldFillTheMemory) {
   EXPECT_TRUE(failure(R"({"num_hidden_layers": 2000000})").starts_with("ERR_INVALID_CONFIG"));
   EXPECT_TRUE(failure(R"({"num_labels": 100000000})").starts_with("ERR_INVALID_CONFIG"));
   EXPECT_TRUE(failure("{}", {.num_labels = 100000000}).starts_with("ERR_INVALID_ARGUMENT"));
+}
+
+TEST(Config, KeepsTheHeadsForm) {
+  const std::string source = R"({"num_hidden_layers": 4})";
+  const HeadOverrides head = {.activation = "glu",
+                              .pooling = "k-max",
+                              .pooling_size = 5,
+                              .layer_norm = true,
+                              .hidden_layers = 3,
+                              .layer_combination = "mix"};
+  const BertCnnConfig first =
+      read(source, {.hidden_dropout = 0.25, .attention_dropout = 0.0, .head = head});
+  EXPECT_EQ(first.head.activation, kernels::ConvolutionActivation::glu);
+  EXPECT_EQ(first.head.pooling, (kernels::Pooling{kernels::PoolingKind::k_max, 5}));
+  EXPECT_TRUE(first.head.layer_norm);
+  EXPECT_TRUE(first.head.mixes());
+  EXPECT_EQ(first.head.input_size(24), 24);
+  const std::string saved = json::write(first.to_json());
+  const BertCnnConfig second = read(saved);
+  EXPECT_EQ(second.head, first.head);
+  EXPECT_EQ(second.bert.hidden_dropout_prob, 0.25);
+  EXPECT_EQ(second.bert.attention_probs_dropout_prob, 0);
+  // The same again is no change, another one is.
+  EXPECT_EQ(failure(saved, {.head = head}), "");
+  for (const HeadOverrides& other : std::vector<HeadOverrides>{{.activation = "relu"},
+                                                               {.pooling = "max"},
+                                                               {.pooling_size = 4},
+                                                               {.layer_norm = false},
+                                                               {.hidden_layers = 2},
+                                                               {.layer_combination = "concat"}}) {
+    EXPECT_TRUE(failure(saved, {.head = other}).starts_with("ERR_INVALID_ARGUMENT"));
+  }
+  EXPECT_EQ(read(source, {.head = {.hidden_layers = 3, .layer_combination = "concat"}})
+                .head.input_size(24),
+            72);
+}
+
+TEST(Config, RefusesHeadsThatCannotBe) {
+  const auto names = [](const std::string& error, const char* code, const char* name) {
+    return error.starts_with(code) && error.find(name) != std::string::npos;
+  };
+  const std::pair<HeadOverrides, const char*> overrides[] = {
+      {{.activation = "selu"}, "activation"},
+      {{.pooling = "min"}, "pooling"},
+      {{.pooling_size = 2}, "poolingSize"},
+      {{.pooling = "k-max", .pooling_size = 0}, "poolingSize"},
+      {{.hidden_layers = 13}, "hiddenLayers"},
+      {{.hidden_layers = 0}, "hiddenLayers"},
+      {{.layer_combination = "mix"}, "layerCombination"},
+      {{.hidden_layers = 2, .layer_combination = "max"}, "layerCombination"}};
+  for (const auto& [head, name] : overrides) {
+    EXPECT_TRUE(names(failure("{}", {.head = head}), "ERR_INVALID_ARGUMENT", name)) << name;
+  }
+  const std::pair<const char*, const char*> files[] = {
+      {R"({"bert_cnn": {"activation": "selu"}})", "activation"},
+      {R"({"bert_cnn": {"activation": 1}})", "activation"},
+      {R"({"bert_cnn": {"pooling": "k-max", "pooling_size": 65}})", "pooling_size"},
+      {R"({"bert_cnn": {"layer_norm": "yes"}})", "layer_norm"},
+      {R"({"bert_cnn": {"hidden_layers": 13}})", "hidden_layers"},
+      {R"({"bert_cnn": {"hidden_layers": 2, "layer_combination": "sum"}})", "layerCombination"}};
+  for (const auto& [text, name] : files) {
+    EXPECT_TRUE(names(failure(text), "ERR_INVALID_CONFIG", name)) << text << failure(text);
+  }
 }
 
 TEST(Config, KeepsATrainedHeadsShape) {

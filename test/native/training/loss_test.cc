@@ -1,10 +1,12 @@
 #include "training/loss.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -82,6 +84,38 @@ TEST(Loss, SmoothsLabelsOverAllClasses) {
   EXPECT_NEAR(loss_of({.label_smoothing = 0.3}, kSingle, targets), expected, 1e-6);
 }
 
+TEST(Loss, OfClassesIsFocal) {
+  const at::Tensor targets = at::tensor({0, 2}, at::kLong);
+  const auto focal = [](int64_t row, int64_t label, double gamma) {
+    const double entropy = cross_entropy(row, label);
+    return std::pow(1 - std::exp(-entropy), gamma) * entropy;
+  };
+  EXPECT_NEAR(loss_of({.focal_gamma = 2}, kSingle, targets), (focal(0, 0, 2) + focal(1, 2, 2)) / 2,
+              1e-6);
+  EXPECT_NEAR(loss_of({.class_weights = {0.5, 1, 2}, .focal_gamma = 0.5}, kSingle, targets),
+              (0.5 * focal(0, 0, 0.5) + 2 * focal(1, 2, 0.5)) / 2.5, 1e-6);
+}
+
+TEST(Loss, OfEachLabelIsFocal) {
+  const at::Tensor targets = at::tensor({1.0, 0.0, 1.0, 0.0, 0.5, 1.0}, at::kFloat).view({2, 3});
+  const at::Tensor p = logits().sigmoid();
+  const at::Tensor missed = 1 - (p * targets + (1 - p) * (1 - targets));
+  const at::Tensor weight = at::tensor({3.0, 1.0, 0.5}, at::kFloat);
+  const at::Tensor entropy =
+      -(weight * targets * at::log_sigmoid(logits()) + (1 - targets) * at::log_sigmoid(-logits()));
+  EXPECT_NEAR(loss_of({.pos_weight = {3, 1, 0.5}, .focal_gamma = 1.5}, kMulti, targets),
+              (entropy * missed.pow(1.5)).mean().item<double>(), 1e-6);
+}
+
+TEST(Loss, ThatIsFocalHasASlopeWhereAllIsKnown) {
+  // 1 - p is 0 in float32, where a power below 1 would have an infinite slope.
+  const at::Tensor certain =
+      at::tensor({60.0, 0.0, 0.0}, at::kFloat).view({1, 3}).set_requires_grad(true);
+  const at::Tensor target = at::tensor({0}, at::kLong);
+  Loss({.focal_gamma = 0.5}, kSingle, at::kCPU)(certain, target).backward();
+  EXPECT_LT(certain.grad().abs().max().item<double>(), 1e-12);  // false for NaN
+}
+
 TEST(Loss, WeighsTargetsOfOne) {
   const at::Tensor targets = at::tensor({1.0, 0.0, 1.0, 0.0, 0.5, 1.0}, at::kFloat).view({2, 3});
   const at::Tensor weight = at::tensor({3.0, 1.0, 0.5}, at::kFloat);
@@ -131,6 +165,10 @@ TEST(Loss, NamesTheLabelWhoseWeightMakesNoSense) {
   expect({.pos_weight = {1, 1, -2}}, kMulti, "'good' in posWeight");
   expect({.pos_weight = {0, 0, 0}}, kMulti, "all are 0");
   expect({.label_smoothing = 1}, kSingle, "labelSmoothing");
+  expect({.focal_gamma = -1}, kSingle, "focalGamma");
+  expect({.focal_gamma = kNan}, kMulti, "focalGamma");
+  expect({.label_smoothing = 0.1, .focal_gamma = 1}, kSingle, "both");
+  expect({.focal_gamma = 1}, kScores, "focalGamma");
   expect({.label_smoothing = kNan}, kSingle, "labelSmoothing");
   EXPECT_EQ(refusal({.class_weights = {0, 1, 1}}, kSingle), "");
 }

@@ -1,8 +1,12 @@
 #include "training/optimizer.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -76,6 +80,54 @@ TEST(Sgd, TakesTheStepsOfPyTorch) {
   }
 }
 
+/// A step of Adafactor in float64 on a matrix, as the paper has it.
+struct AdafactorByHand {
+  at::Tensor weight;
+  at::Tensor rows;
+  at::Tensor columns;
+  int step = 0;
+
+  void take(const at::Tensor& gradient, double learning_rate, double weight_decay) {
+    const double share = std::pow(++step, -0.8);
+    const at::Tensor square = gradient * gradient;
+    const at::Tensor row = square.mean(1, true);
+    const at::Tensor column = square.mean(0, true);
+    rows = rows.defined() ? rows * (1 - share) + row * share : row * share;
+    columns = columns.defined() ? columns * (1 - share) + column * share : column * share;
+    const at::Tensor direction = gradient / (rows.matmul(columns) / rows.mean()).sqrt();
+    const auto size = [](const at::Tensor& x) { return std::sqrt((x * x).mean().item<double>()); };
+    const double length =
+        std::max(1e-3, size(weight)) * std::min(learning_rate, 1 / std::sqrt(step));
+    weight = weight * (1 - learning_rate * weight_decay);
+    weight = weight - length / std::max(1.0, size(direction)) * direction;
+  }
+};
+
+TEST(Adafactor, TakesTheStepsOfItsPaper) {
+  Trained trained(
+      {.learning_rate = 0.1, .weight_decay = 0.2, .optimizer = OptimizerType::adafactor});
+  AdafactorByHand by_hand = {trained.weight.detach().to(at::kDouble), {}, {}};
+  for (int step = 1; step <= 5; ++step) {
+    const at::Tensor gradient = trained.draw_gradient();
+    trained.optimizer->step(0.5 * step);
+    by_hand.take(gradient, 0.05 * step, 0.2);
+    EXPECT_LT(max_difference(trained.weight.to(at::kDouble), by_hand.weight), 1e-5) << step;
+  }
+}
+
+TEST(Adafactor, RemembersSquaresOfVectors) {
+  const at::Tensor weight = at::ones({4}).set_requires_grad(true);
+  const auto optimizer = make_optimizer({{"group", 0.1, 0, {{"bias", weight}}}},
+                                        {.optimizer = OptimizerType::adafactor});
+  std::string names;
+  for (const StateTensor& state : optimizer->state()) names += state.name + " ";
+  EXPECT_EQ(names, "step variance ");
+  weight.mutable_grad() = at::full({4}, -2.0);
+  optimizer->step(1);
+  // The first step's direction is the gradient's sign, and as long as the weight's own size allows.
+  EXPECT_LT(max_difference(weight, at::full({4}, 1.1)), 1e-6);
+}
+
 TEST(Optimizer, RemembersUnderTheNamesOfPyTorch) {
   const auto names = [](const TrainingOptions& options) {
     std::string names;
@@ -86,12 +138,13 @@ TEST(Optimizer, RemembersUnderTheNamesOfPyTorch) {
     return names;
   };
   EXPECT_EQ(names({}), "step exp_avg exp_avg_sq ");
+  EXPECT_EQ(names({.optimizer = OptimizerType::adafactor}), "step row_var col_var ");
   EXPECT_EQ(names({.optimizer = OptimizerType::sgd}), "");
   EXPECT_EQ(names({.optimizer = OptimizerType::sgd, .momentum = 0.5}), "momentum_buffer ");
 }
 
 TEST(Optimizer, GoesOnFromACopiedStateAsTheOther) {
-  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd}) {
+  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd, OptimizerType::adafactor}) {
     const TrainingOptions options{
         .learning_rate = 0.1, .optimizer = type, .momentum = type == OptimizerType::sgd ? 0.9 : 0};
     Trained one(options);
@@ -115,7 +168,7 @@ TEST(Optimizer, GoesOnFromACopiedStateAsTheOther) {
 }
 
 TEST(Optimizer, LeavesAWeightWithoutGradientAsItIs) {
-  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd}) {
+  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd, OptimizerType::adafactor}) {
     Trained trained({.learning_rate = 0.1, .weight_decay = 0.5, .optimizer = type});
     const at::Tensor before = trained.weight.detach().clone();
     trained.optimizer->step(1);
@@ -124,7 +177,7 @@ TEST(Optimizer, LeavesAWeightWithoutGradientAsItIs) {
 }
 
 TEST(Optimizer, CountsTheVersionOfWhatItChanges) {
-  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd}) {
+  for (const auto type : {OptimizerType::adamw, OptimizerType::sgd, OptimizerType::adafactor}) {
     Trained trained({.learning_rate = 0.1, .optimizer = type});
     trained.draw_gradient();
     const auto before = trained.weight._version();

@@ -267,3 +267,34 @@ describe("a command that is called wrongly", () => {
     expect((await bertcnn("train", "--help")).code).toBe(0);
   });
 });
+
+describe("bertcnn explain", () => {
+  const { NO_COLOR } = process.env;
+  afterEach(() => {
+    if (NO_COLOR === undefined) delete process.env["NO_COLOR"];
+    else process.env["NO_COLOR"] = NO_COLOR;
+  });
+
+  it("lists what adds up to a logit, and writes a page", async () => {
+    const { out } = await trained();
+    const page = path.join(await temporaryFolder(), "why.html");
+    const model = ["--model", out, "--device", "cpu", "--threads", "1"];
+    const text = "a very good movie";
+    process.env["NO_COLOR"] = "1"; // where the tests run on a terminal
+    const plain = await bertcnn("explain", text, ...model, "--label", "good", "--html", page);
+    expect(plain.code).toBe(0);
+    expect(plain.printed).toContain(`${text}\ngood: `);
+    expect(plain.printed).toContain("  bias");
+    expect(await readFile(page, "utf8")).toContain("Logit of good");
+    const json = await bertcnn("explain", text, "bad", ...model, "--json");
+    const explanations = json.printed.split("\n").map((line) => JSON.parse(line) as object);
+    expect(explanations).toMatchObject([{ text }, { text: "bad" }]);
+  });
+
+  it("refuses a label that the model does not have", async () => {
+    const { out } = await trained();
+    const { code } = await bertcnn("explain", "good", "--model", out, "--label", "best");
+    expect(code).toBe(1);
+    expect(errors.join("\n")).toContain('"best"');
+  });
+});

@@ -7,6 +7,7 @@ import type {
   NativePrediction,
   NativeStats,
   NativeStepResult,
+  NativeTextExplanation,
   NativeTokenizer,
 } from "../../../src/native.cjs";
 
@@ -137,6 +138,7 @@ export class FakeNative implements NativeModule {
       setCalibration: (...args) => this.#record<string>("setCalibration", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       evaluate: (...args) => this.#record<NativePrediction>("evaluate", args),
+      explain: (...args) => this.#record<NativeTextExplanation[]>("explain", args),
       saveTrainingState: (...args) => this.#record<undefined>("saveTrainingState", args),
       loadTrainingState: (...args) => this.#record("loadTrainingState", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
