@@ -88,8 +88,8 @@ def is_frozen(freeze: Freeze, name: str) -> bool:
 
 
 class BertCnn(nn.Module):
-    """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear; or what the head's
-    config has in place of these."""
+    """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear; or what the
+    head's config has in place of these."""
 
     def __init__(self, bert_config: BertConfig, head: HeadConfig):
         super().__init__()
