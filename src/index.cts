@@ -53,6 +53,8 @@ export {
   summarizeExplanations,
   type ExplanationSummary,
   type SummarizedFilter,
+  type SummarizedLabel,
+  type SummarizedMaximum,
   type SummarizedNgram,
 } from "./explain/summary.cjs";
 export { formatExplanation } from "./explain/terminal.cjs";

@@ -21,7 +21,9 @@ export const explainShape = {
 
 /** A piece of a text, in UTF-16 units as a string's `slice` takes them; both 0 for tokens that stand for no text. */
 interface Span {
+  /** Where it begins in the text, in UTF-16 units. */
   readonly start: number;
+  /** Where it has ended; 0 for what stands for no text, as `[CLS]` does. */
   readonly end: number;
 }
 
@@ -43,7 +45,9 @@ export interface ExplainedNgram extends Span {
 
 /** What the hidden state at one token adds to the logit. */
 export interface ExplainedToken extends Span {
+  /** As the vocabulary has it. */
   readonly token: string;
+  /** What it adds. */
   readonly contribution: number;
 }
 

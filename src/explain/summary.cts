@@ -10,21 +10,36 @@ export interface SummarizedNgram {
   readonly contribution: number;
 }
 
+/** Where a filter was largest. */
+export interface SummarizedMaximum {
+  /** The piece of the text. */
+  readonly text: string;
+  /** The filter's value there. */
+  readonly value: number;
+}
+
+/** What speaks for a label, and what against it. */
+export interface SummarizedLabel {
+  /** N-grams that add to its logit. */
+  readonly for: readonly SummarizedNgram[];
+  /** N-grams that take from it. */
+  readonly against: readonly SummarizedNgram[];
+}
+
 /** What one filter looks for. */
 export interface SummarizedFilter {
   /** Its place among all filters, kernel size by kernel size. */
   readonly filter: number;
+  /** In tokens. */
   readonly kernelSize: number;
   /** Where it was largest, the largest first. */
-  readonly ngrams: readonly { readonly text: string; readonly value: number }[];
+  readonly ngrams: readonly SummarizedMaximum[];
 }
 
 /** What many explanations have in common. */
 export interface ExplanationSummary {
   /** By label: what speaks for it and what against, by the size of the sum over all texts. */
-  readonly labels: Readonly<
-    Record<string, { readonly for: SummarizedNgram[]; readonly against: SummarizedNgram[] }>
-  >;
+  readonly labels: Readonly<Record<string, SummarizedLabel>>;
   /** Filters by the size of what they add to the logits, over all texts. */
   readonly filters: readonly SummarizedFilter[];
 }
