@@ -61,7 +61,7 @@ class ConvolutionBank {
 
  private:
   struct Convolution {
-    int64_t kernel_size;
+    int64_t kernel_size = 0;
     at::Tensor weight;
     at::Tensor bias;
     at::Tensor attention;  // [1, filters] of pooling by attention, else undefined
