@@ -36,7 +36,11 @@ describe("the options of training", () => {
   });
 
   it.each<[object, string]>([
-    [{ optimizer: "adam" }, 'one of "adamw", "sgd" for options.optimizer'],
+    [{ optimizer: "adam" }, 'one of "adamw", "sgd", "adafactor" for options.optimizer'],
+    [{ optimizer: "adafactor", beta2: 0.9 }, "no options.beta2"],
+    [{ optimizer: "adafactor", momentum: 0.9 }, "no options.momentum"],
+    [{ focalGamma: 2, labelSmoothing: 0.1 }, "received both"],
+    [{ focalGamma: -1 }, "options.focalGamma"],
     [{ optimizer: "sgd", beta1: 0.9 }, 'no options.beta1: it is for options.optimizer "adamw"'],
     [{ optimizer: "sgd", epsilon: 1e-8 }, "no options.epsilon"],
     [{ momentum: 0.9 }, 'no options.momentum: it is for options.optimizer "sgd"'],
@@ -182,6 +186,7 @@ describe("the weights of labels", () => {
     [multi, { classWeights: "balanced", classCounts: [1, 1, 1] }, "no options.classWeights"],
     [multi, { labelSmoothing: 0.1 }, 'and the model\'s is "multi_label_classification"'],
     [scores, { classWeights: [1, 1, 1] }, "no options.classWeights"],
+    [scores, { focalGamma: 2 }, "no options.focalGamma: it is for classification"],
     [scores, { posWeight: [1, 1, 1] }, "no options.posWeight"],
     [scores, { labelSmoothing: 0.1 }, "no options.labelSmoothing"],
   ])("are refused for %p where they are %p", async (model, options, message) => {
