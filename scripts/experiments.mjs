@@ -30,7 +30,7 @@ import { pythonPackages } from "./setup/python.mjs";
 
 const FOLDER = fileURLToPath(new URL("experiments", import.meta.url));
 const KEPT = path.join(root, ".cache", "experiments.json");
-/** Texts of a set that are used, drawn once: with all of them a run of the prototype takes a quarter of an hour. */
+/** Texts of a set that are used, drawn once: with all of them the runs would take most of a day. */
 const TEXTS = 2500;
 const SETTINGS = { epochs: 3, batchSize: 32, learningRate: 5e-5, headLearningRate: 1e-3 };
 const SYSTEMS = {

@@ -128,10 +128,10 @@ function toLoadReport(report: NativeLoadReport): LoadReport {
   };
 }
 
-/** A tensor over an array of our own realm. */
 /** Texts that {@link BertCnn.explain} computes before others have their turn. */
 const EXPLAINED_AT_ONCE = 8;
 
+/** A tensor over an array of our own realm. */
 function matrix(data: Float32Array, rows: number, labels: number): Tensor<"float32"> {
   return new Tensor("float32", new Float32Array(data), [rows, labels]);
 }

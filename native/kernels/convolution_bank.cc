@@ -10,6 +10,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "kernels/cpu/rows.h"

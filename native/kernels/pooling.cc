@@ -7,7 +7,6 @@
 #include <ATen/ops/segment_reduce.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <utility>

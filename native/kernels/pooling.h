@@ -19,7 +19,7 @@ struct WindowRows {
   int64_t sequences() const { return static_cast<int64_t>(lengths.size()); }
 };
 
-/// x: `[W, F]` -> `[B, pooled_width(pooling, F)]`, with a backward pass where gradients are wanted.
+/// x: `[W, F]` -> `[B, F * pooling.width()]`, with a backward pass where gradients are wanted.
 /// max: equal maxima share the gradient, as in PyTorch's amax. max_mean: the maxima, then the
 /// means. k_max: each filter's `pooling.k` largest in the order of the text (Kalchbrenner et al.,
 /// 2014), filter by filter, zeros behind where there are fewer windows. attention: a sum weighted

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-import bounds
 from bert_cnn import BertCnn, HeadConfig, save_directory
 from cases import Case, Reference, make_case
 from check_values import compare_case, random_batch
@@ -17,7 +16,7 @@ from native import Native
 from report import Report
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-# By what differs from the prototype; each option at least once in each path: frozen or trained, bias or gate.
+# By what differs from the prototype: every option by itself, and some together.
 HEADS = {
     "gelu": dict(activation="gelu"),
     "tanh": dict(activation="tanh"),
