@@ -3,6 +3,7 @@ import { page, type Section } from "../report/page.cjs";
 import { table } from "../report/table.cjs";
 import { version } from "../version.cjs";
 import type { Explanation } from "./explanation.cjs";
+import { piecesOf } from "./pieces.cjs";
 
 const DIGITS = 4;
 const SHADES = 10;
@@ -19,27 +20,15 @@ function roundingOf(terms: readonly number[], total: number): number {
 }
 
 /** The text, its tokens shaded by what they add: for the label, or against it. */
-function shadedText({ text, tokens, ngrams }: Explanation): Html {
-  const weights = new Float64Array(text.length);
-  for (const { start, end, contribution } of tokens ?? ngrams) {
-    for (let i = start; i < end; i++) weights[i] = (weights[i] ?? 0) + contribution;
-  }
-  const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
-  const parts: Part[] = [];
-  let begin = 0;
-  for (let i = 1; i <= text.length; i++) {
-    const weight = weights[begin] ?? 0;
-    if (i < text.length && weights[i] === weight) continue;
-    const piece = text.slice(begin, i);
-    const shade = largest > 0 ? Math.round((SHADES * Math.abs(weight)) / largest) : 0;
-    const side = weight < 0 ? "against" : "for";
-    parts.push(
-      shade === 0
-        ? piece
-        : markup`<span class="${side} shade${shade}" title="${shown(weight)}">${piece}</span>`,
-    );
-    begin = i;
-  }
+function shadedText(explanation: Explanation): Html {
+  const pieces = piecesOf(explanation);
+  const largest = Math.max(...pieces.map(({ contribution }) => Math.abs(contribution)), 0);
+  const parts = pieces.map(({ text, contribution }): Part => {
+    const shade = largest > 0 ? Math.round((SHADES * Math.abs(contribution)) / largest) : 0;
+    if (shade === 0) return text;
+    const side = contribution < 0 ? "against" : "for";
+    return markup`<span class="${side} shade${shade}" title="${shown(contribution)}">${text}</span>`;
+  });
   return markup`<p class="explained">${parts}</p>`;
 }
 

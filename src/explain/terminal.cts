@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 
 import type { Explanation } from "./explanation.cjs";
+import { piecesOf } from "./pieces.cjs";
 
 const ESCAPE = "\u001b[";
 /** Of the 256 colours that terminals have: from pale to strong, for the label and against it. */
@@ -25,23 +26,6 @@ function signed(value: number): string {
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
 }
 
-/** The text, each piece with what its tokens add; of other activations than ReLU with the n-grams' shares. */
-function pieces({ text, tokens, ngrams }: Explanation): { text: string; contribution: number }[] {
-  const weights = new Float64Array(text.length);
-  const spread = (start: number, end: number, contribution: number) => {
-    for (let i = start; i < end; i++) weights[i] = (weights[i] ?? 0) + contribution;
-  };
-  for (const { start, end, contribution } of tokens ?? ngrams) spread(start, end, contribution);
-  const found: { text: string; contribution: number }[] = [];
-  let begin = 0;
-  for (let i = 1; i <= text.length; i++) {
-    if (i < text.length && weights[i] === weights[begin]) continue;
-    found.push({ text: text.slice(begin, i), contribution: weights[begin] ?? 0 });
-    begin = i;
-  }
-  return found;
-}
-
 /**
  * An explanation in lines for a terminal: the coloured text (green speaks for the label, red against it) and the
  * strongest n-grams, which with the rest and the bias add up to the logit.
@@ -54,7 +38,7 @@ export function formatExplanation(
   { color = true, top = 10 }: { color?: boolean; top?: number } = {},
 ): string {
   const { label, against, logit, bias, ngrams } = explanation;
-  const parts = pieces(explanation);
+  const parts = piecesOf(explanation);
   const largest = Math.max(...parts.map((part) => Math.abs(part.contribution)), 0);
   const text = parts.map((part) => {
     const shown = harmless(part.text);
