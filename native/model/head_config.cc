@@ -1,5 +1,7 @@
 #include "model/head_config.h"
 
+#include <algorithm>
+
 #include "error.h"
 #include "model/config_names.h"
 
@@ -59,8 +61,10 @@ HeadConfig HeadConfig::read(const ConfigFields& section, const HeadOverrides& ov
   }
   head.layer_norm =
       overrides.layer_norm.value_or(section.boolean("layer_norm").value_or(head.layer_norm));
+  // Without layers, the embeddings' output is the one there is.
+  const int64_t most = std::max<int64_t>(layers, 1);
   head.hidden_layers = choose_count("hiddenLayers", overrides.hidden_layers,
-                                    section.integer("hidden_layers", 1, layers), layers, 1);
+                                    section.integer("hidden_layers", 1, most), most, 1);
   check_effect(overrides.layer_combination.has_value(), head.hidden_layers > 1, "layerCombination",
                "hiddenLayers above 1");
   if (head.hidden_layers > 1) {

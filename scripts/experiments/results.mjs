@@ -16,13 +16,21 @@ const SPEED = { set: "movies", least: 3 };
 
 /**
  * @typedef {object} Run
- * @property {string} set
- * @property {number} seed
- * @property {"bertcnn" | "prototype"} system
- * @property {"float32" | "bfloat16"} dtype
  * @property {number} score correlation, or accuracy
  * @property {number} loss
  * @property {number} seconds from the process's start to its end
+ */
+
+/**
+ * @typedef {object} Pair one right after the other, on one machine
+ * @property {string} set
+ * @property {"float32" | "bfloat16"} dtype
+ * @property {number} seed
+ * @property {Run} prototype
+ * @property {Run} bertcnn
+ * @property {string} processor
+ * @property {number} threads
+ * @property {string} conditions
  */
 
 const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
@@ -38,26 +46,21 @@ const spread = (numbers) =>
     ? numbers.map((number) => number.toFixed(3)).join("")
     : `${mean(numbers).toFixed(3)} ± ${deviation(numbers).toFixed(3)}`;
 
-/** The runs of one kind, in the order of their seeds. @param {Run[]} runs */
-function select(runs, set, system, dtype) {
-  return runs
-    .filter((run) => run.set === set && run.system === system && run.dtype === dtype)
-    .sort((a, b) => a.seed - b.seed);
+/** Both systems' runs of a set in a precision. @param {Pair[]} pairs */
+function select(pairs, set, dtype) {
+  const selected = pairs.filter((pair) => pair.set === set && pair.dtype === dtype);
+  return {
+    theirs: selected.map(({ prototype }) => prototype),
+    ours: selected.map(({ bertcnn }) => bertcnn),
+  };
 }
 
-/** Both systems' runs of a set in a precision, of seeds that both have. */
-function pairs(runs, set, dtype) {
-  const [theirs, ours] = ["prototype", "bertcnn"].map((system) => select(runs, set, system, dtype));
-  const both = ({ seed }) => [theirs, ours].every((side) => side.some((run) => run.seed === seed));
-  return { theirs: theirs.filter(both), ours: ours.filter(both) };
-}
-
-/** @param {Run[]} runs @param {import("./sets.mjs").TextSet[]} sets */
-export function tableOf(runs, sets) {
+/** @param {Pair[]} pairs @param {import("./sets.mjs").TextSet[]} sets */
+export function tableOf(pairs, sets) {
   const rows = [];
   for (const { name, title, problemType } of sets) {
     for (const dtype of ["float32", "bfloat16"]) {
-      const { theirs, ours } = pairs(runs, name, dtype);
+      const { theirs, ours } = select(pairs, name, dtype);
       if (ours.length === 0) continue;
       const [a, b] = [theirs, ours].map((side) => side.map(({ score }) => score));
       const { ratio, least, most } = pairedRatio(
@@ -72,12 +75,12 @@ export function tableOf(runs, sets) {
   return { head: ["", "", "", "seeds", "prototype", "bertcnn", "times as fast"], rows };
 }
 
-/** Lines about goals; a missed one begins with MISSED. @param {Run[]} runs */
-export function judge(runs, sets) {
+/** Lines about goals; a missed one begins with MISSED. @param {Pair[]} pairs */
+export function judge(pairs, sets) {
   const lines = [];
   for (const { name, title } of sets) {
     for (const dtype of ["float32", "bfloat16"]) {
-      const { theirs, ours } = pairs(runs, name, dtype);
+      const { theirs, ours } = select(pairs, name, dtype);
       if (ours.length === 0) continue;
       const behind = mean(theirs.map(({ score }) => score)) - mean(ours.map(({ score }) => score));
       lines.push(
@@ -86,7 +89,7 @@ export function judge(runs, sets) {
       );
     }
   }
-  const { theirs, ours } = pairs(runs, SPEED.set, "float32");
+  const { theirs, ours } = select(pairs, SPEED.set, "float32");
   if (ours.length > 0) {
     const seconds = (side) => side.map((run) => run.seconds);
     const { ratio } = pairedRatio(seconds(theirs), seconds(ours));
@@ -99,8 +102,8 @@ export function judge(runs, sets) {
 }
 
 /** Writes the measured part of docs/results.md. */
-export async function writeDocs(runs, sets, facts) {
-  const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(tableOf(runs, sets))];
+export async function writeDocs(pairs, sets, facts) {
+  const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(tableOf(pairs, sets))];
   const measured = replaceMeasured(readFileSync(PAGE, "utf8"), content.join("\n"), BEGIN);
   const prettier = await import("prettier");
   const style = await prettier.resolveConfig(PAGE);

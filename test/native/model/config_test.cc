@@ -267,6 +267,13 @@ TEST(Config, KeepsTheHeadsForm) {
             72);
 }
 
+TEST(BertCnnConfig, SavedWithoutLayersReadsBack) {
+  const auto config = read(R"({"num_hidden_layers": 0})", {});
+  EXPECT_EQ(config.head.hidden_layers, 1);
+  EXPECT_EQ(json::write(BertCnnConfig::from_json(config.to_json(), {}).to_json()),
+            json::write(config.to_json()));
+}
+
 TEST(Config, RefusesHeadsThatCannotBe) {
   const auto names = [](const std::string& error, const char* code, const char* name) {
     return error.starts_with(code) && error.find(name) != std::string::npos;
