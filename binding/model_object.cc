@@ -55,6 +55,8 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   fields.read("hiddenLayers", load.head.hidden_layers);
   fields.read("layerCombination", load.head.layer_combination);
   fields.read("padding", load.padding);
+  fields.read("longText", load.long_text);
+  fields.read("windowOverlap", load.window_overlap);
   fields.read("freeze", load.freeze);
   fields.read("maxLength", load.max_length);
   fields.read("seed", load.seed);
@@ -102,6 +104,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
                    InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
+                   InstanceMethod<&Self::checked<&Self::set_learning_rate_scale>>(
+                       "setLearningRateScale"),
                    InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
@@ -311,6 +315,13 @@ Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
         *config = compute.info().config;
       },
       [config](Napi::Env env) { return Napi::String::New(env, *config); });
+}
+
+Napi::Value ModelObject::set_learning_rate_scale(const Napi::CallbackInfo& info) {
+  const auto scale = convert<double>(info[0], "scale");
+  return run(
+      info.Env(), [scale](engine::ModelCompute& compute) { compute.scale_learning_rates(scale); },
+      undefined);
 }
 
 Napi::Value ModelObject::set_calibration(const Napi::CallbackInfo& info) {

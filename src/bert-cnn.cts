@@ -5,7 +5,7 @@ import {
   type Cancel,
   type Limits,
 } from "./calls.cjs";
-import { nonEmptyString, shaped } from "./check.cjs";
+import { nonEmptyString, nonNegativeNumber, shaped } from "./check.cjs";
 import type { Dataset } from "./data/dataset.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import {
@@ -61,7 +61,7 @@ export interface Prediction {
   logits: Tensor<"float32">;
   /** `[rows, labels]`: softmax for single-label, sigmoid for multi-label; `null` for regression. */
   probabilities: Tensor<"float32"> | null;
-  /** `[rows]`: 1 where a text was cut to the model's `maxLength` tokens, else 0. */
+  /** `[rows]`: 1 where the end of a text was ignored, beyond the model's `maxLength` tokens, else 0. */
   truncated: Uint8Array;
 }
 
@@ -187,7 +187,7 @@ export class BertCnn {
   readonly device: string;
   /** The precision of its matrix products; where `"auto"` was asked for, the one chosen. */
   readonly dtype: Exclude<Dtype, "auto">;
-  /** Tokens of a text, special tokens included, beyond which it is truncated. */
+  /** Tokens of a text, special tokens included, beyond which it is truncated or read in windows. */
   readonly maxLength: number;
   /** The number of weights. */
   readonly parameterCount: number;
@@ -436,6 +436,24 @@ export class BertCnn {
   async setFreeze(freeze: Freeze): Promise<void> {
     const checked = readFreeze(freeze, "freeze");
     this.#config = readModelConfig(await this.#run(() => this.#native.setFreeze(checked)));
+  }
+
+  /**
+   * Multiplies the learning rates of the steps that follow, those of all groups and whatever the schedule says, until
+   * another scale is set or training is configured anew. Takes its turn as a step does.
+   *
+   * @example
+   * ```ts
+   * if (loss > bestLoss) await model.setLearningRateScale((scale /= 2));
+   * ```
+   *
+   * @param scale - from 0 on; 1 is the schedule's own. {@link BertCnn.saveTrainingState} keeps it
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_TRAINING_NOT_CONFIGURED`, what setting up the optimizer
+   * failed with, or `ERR_DISPOSED`
+   */
+  async setLearningRateScale(scale: number): Promise<void> {
+    const checked = nonNegativeNumber(scale, "scale");
+    await this.#run(() => this.#native.setLearningRateScale(checked));
   }
 
   /**

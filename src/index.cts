@@ -57,6 +57,7 @@ export {
   type SummarizedMaximum,
   type SummarizedNgram,
 } from "./explain/summary.cjs";
+export type { ReduceOnPlateau } from "./fit/plateau.cjs";
 export { formatExplanation } from "./explain/terminal.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {
@@ -71,6 +72,7 @@ export type {
   Pooling,
   HubOptions,
   LoadStateDictOptions,
+  LongText,
   Padding,
   PredictOptions,
   StepOptions,

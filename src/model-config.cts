@@ -3,6 +3,7 @@ import type {
   ConvolutionActivation,
   Freeze,
   LayerCombination,
+  LongText,
   Padding,
   Pooling,
   Variant,
@@ -32,6 +33,10 @@ export interface BertCnnSection {
   readonly dropout: number;
   /** What pad positions do. */
   readonly padding: Padding;
+  /** What becomes of texts that are longer than the model's `maxLength`. */
+  readonly long_text: LongText;
+  /** Tokens that neighbouring windows of a text have in common at least, where that was given. */
+  readonly window_overlap?: number;
   /** What is not trained. */
   readonly freeze: Freeze;
   /** What `classify` divides the logits by; see {@link Calibration}. */

@@ -42,6 +42,8 @@ export interface NativeLoadOptions {
   hiddenLayers?: number;
   layerCombination?: string;
   padding?: string;
+  longText?: string;
+  windowOverlap?: number;
   freeze?: NativeFreeze;
   maxLength?: number;
   /** below 2^53 */
@@ -245,6 +247,7 @@ export interface NativeModel {
   parameterGroups(): Promise<NativeParameterGroup[]>;
   /** Resolves to the model's `config` from then on. */
   setFreeze(freeze: NativeFreeze): Promise<string>;
+  setLearningRateScale(scale: number): Promise<void>;
   /** Resolves to the model's `config` from then on; null takes the calibration away. */
   setCalibration(calibration: NativeCalibration | null): Promise<string>;
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;

@@ -37,6 +37,14 @@ export type Variant = "frozen" | "fine-tune" | "max-over-time";
 export type Padding = "ignore" | "include";
 
 /**
+ * What becomes of a text of more than `maxLength` tokens. `"truncate"`: the rest of it is ignored. `"window"`: the
+ * encoder reads it in windows of `maxLength` tokens that overlap; of each token the state is taken from the window where
+ * it has most context, and the head sees all of them as one text. No weight is added, and a text that fits `maxLength`
+ * gets the logits that it gets with `"truncate"`.
+ */
+export type LongText = "truncate" | "window";
+
+/**
  * What is not trained: `"encoder"` is all of BERT; `"embeddings"` its embeddings; a number n the embeddings and the
  * n lowest layers of the encoder, from 0 to all; `"none"` nothing. An array holds patterns of names in the
  * state dict, where `*` stands for any characters: `["bert.embeddings.*", "*.bias"]`. Each must fit a name, and
@@ -128,6 +136,13 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
   layerCombination?: LayerCombination | undefined;
   /** Default `"ignore"`. */
   padding?: Padding | undefined;
+  /** Not `"window"` with `padding: "include"`. Default `"truncate"`. */
+  longText?: LongText | undefined;
+  /**
+   * Tokens that neighbouring windows of a text have in common at least, with `longText: "window"`; from 0 to
+   * `maxLength` - 3. Default a quarter of a window, which has two tokens less than `maxLength`.
+   */
+  windowOverlap?: number | undefined;
   /** Default by variant: `"encoder"` for `"frozen"`, else `"none"`. */
   freeze?: Freeze | undefined;
   /** Default `"auto"`. */
@@ -140,7 +155,7 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
    */
   dtype?: Dtype | undefined;
   /**
-   * Tokens of a text, special tokens included, beyond which it is truncated. Default: the smaller of the
+   * Tokens of a text, special tokens included, beyond which it is truncated or read in windows. Default: the smaller of the
    * tokenizer's `model_max_length` and the model's `max_position_embeddings`.
    */
   maxLength?: number | undefined;
@@ -284,6 +299,8 @@ export const loadShape = {
   hiddenLayers: positiveInteger,
   layerCombination: oneOf("mean", "concat", "mix"),
   padding: oneOf("ignore", "include"),
+  longText: oneOf("truncate", "window"),
+  windowOverlap: naturalNumber,
   freeze: readFreeze,
   device,
   dtype: oneOf("float32", "bfloat16", "int8", "auto"),

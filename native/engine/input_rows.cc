@@ -68,10 +68,13 @@ TokenRow take_row(const TokenBatch& batch, int64_t row, const InputLimits& limit
   TokenRow result;
   for (int64_t column = 0; column < batch.length; ++column) {
     if (view.mask(column) == 0) continue;
-    check_range(column, limits.max_positions, "a token at a position", row, column);
     result.input_ids.push_back(view.input_id(column));
     result.token_type_ids.push_back(view.type_id(column));
     result.position_ids.push_back(static_cast<int32_t>(column));
+  }
+  if (limits.window && std::ssize(result.input_ids) > *limits.window) return result;
+  for (const int64_t column : result.position_ids) {
+    check_range(column, limits.max_positions, "a token at a position", row, column);
   }
   return result;
 }

@@ -27,6 +27,7 @@
 #include "kernels/linear_tuning.h"
 #include "kernels/packed_batch.h"
 #include "kernels/recycling_allocator.h"
+#include "kernels/windows.h"
 #include "model/bert_cnn.h"
 #include "model/device.h"
 #include "model/explain.h"
@@ -46,6 +47,12 @@ namespace fs = std::filesystem;
 /// Bytes of config.json: room for 100,000 labels. Parsed it takes 30 times as much.
 constexpr size_t kLargestConfig = 8 << 20;
 
+/// Tokens of a window, and those that it has in common with the next one at least.
+struct WindowSizes {
+  int64_t length;  // special tokens included
+  int64_t overlap;
+};
+
 struct ModelCompute::State {
   State(model::BertCnnConfig config, at::Device device, at::Generator model_generator)
       : model(std::move(config), device), generator(std::move(model_generator)) {}
@@ -56,6 +63,7 @@ struct ModelCompute::State {
   std::string directory;
   std::vector<std::string> sources;  // directories and files that weights came from, in this order
   int64_t max_length = 0;
+  std::optional<WindowSizes> windows;
   ModelInfo info;
   std::unique_ptr<training::Trainer> trainer;
   std::exception_ptr training_failure;                    // of the last configure_training
@@ -63,6 +71,13 @@ struct ModelCompute::State {
 
   std::mutex packing;
   std::atomic<bool> packs_are_stale = false;  // weights have changed since they were packed
+
+  InputLimits limits() const {
+    const model::BertCnnConfig& config = model.config();
+    return {config.bert.vocab_size, config.bert.type_vocab_size,
+            config.bert.max_position_embeddings, config.largest_filter(),
+            windows ? std::optional(windows->length) : std::nullopt};
+  }
 };
 
 namespace {
@@ -86,6 +101,8 @@ model::ConfigOverrides overrides_of(const LoadOptions& options) {
   return {.variant = options.variant,
           .problem_type = options.problem_type,
           .padding = options.padding,
+          .long_text = options.long_text,
+          .window_overlap = options.window_overlap,
           .freeze = options.freeze,
           .labels = options.labels,
           .num_labels = options.num_labels,
@@ -218,14 +235,6 @@ TokenRow row_of(text::Encoding encoding) {
   return row;
 }
 
-kernels::PackedBatch pack(std::span<const TokenRow* const> rows, at::Device device) {
-  kernels::PackedBatchBuilder builder;
-  for (const TokenRow* row : rows) {
-    builder.add(row->input_ids, row->token_type_ids, row->position_ids);
-  }
-  return builder.build(device);
-}
-
 /// Rows of one length, pad positions included (`padding: "include"`).
 kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
   kernels::PackedBatchBuilder builder;
@@ -245,9 +254,10 @@ kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
   return builder.build(device);
 }
 
-InputLimits limits_of(const model::BertCnnConfig& config) {
-  return {config.bert.vocab_size, config.bert.type_vocab_size, config.bert.max_position_embeddings,
-          config.largest_filter()};
+/// The windows that long texts are cut into, if they are.
+std::optional<WindowSizes> choose_windows(const model::BertCnnConfig& config, int64_t max_length) {
+  if (config.long_text == model::LongText::truncate) return std::nullopt;
+  return WindowSizes{max_length, config.overlap_of(max_length)};
 }
 
 at::Tensor targets_of(const Labels& labels, int64_t rows, const model::BertCnnConfig& config,
@@ -303,6 +313,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     state->sources = {options.directory};
     state->tokenizer = load_tokenizer(directory);
     state->max_length = choose_max_length(options, config.bert, state->tokenizer);
+    state->windows = choose_windows(config, state->max_length);
     state->calibration = shared(config.calibration);
 
     LoadReport report = report_of(model::load_weights(state->model, source, matching, cancelled));
@@ -371,7 +382,7 @@ void ModelCompute::use_threads(int64_t threads) {
 // ---- rows
 
 TokenRow ModelCompute::prepare(const Input& input, int64_t row) {
-  const InputLimits limits = limits_of(state_->model.config());
+  const InputLimits limits = state_->limits();
   if (const auto* tokens = std::get_if<TokenBatch>(&input)) return take_row(*tokens, row, limits);
   const auto& texts = std::get<std::vector<std::string>>(input);
   TokenRow result = row_of(tokenize(texts[row], /*offsets=*/false));
@@ -385,13 +396,13 @@ text::Encoding ModelCompute::tokenize(const std::string& text, bool offsets) con
          "' has no tokenizer (tokenizer.json or vocab.txt), so the model takes token ids only.");
   }
   text::EncodeOptions options;
-  options.max_length = static_cast<size_t>(state_->max_length);
+  if (!state_->windows) options.max_length = static_cast<size_t>(state_->max_length);
   options.offsets = offsets;
   return state_->tokenizer->encode(text, options);
 }
 
 TokenRow ModelCompute::example(int64_t length) const {
-  const InputLimits limits = limits_of(state_->model.config());
+  const InputLimits limits = state_->limits();
   // A padded batch must be as long as the largest filter, a text no longer than its maxLength.
   const int64_t wanted = std::max(limits.largest_filter, std::min(length, state_->max_length));
   const auto size = static_cast<size_t>(std::min(wanted, limits.max_positions));
@@ -401,6 +412,23 @@ TokenRow ModelCompute::example(int64_t length) const {
   return row;
 }
 
+kernels::PackedBatch ModelCompute::pack(std::span<const TokenRow* const> rows) const {
+  constexpr int64_t kSpecialTokens = 2;
+  const std::optional<WindowSizes>& sizes = state_->windows;
+  kernels::PackedBatchBuilder builder;
+  for (const TokenRow* row : rows) {
+    const auto length = std::ssize(row->input_ids);
+    if (sizes && length > sizes->length) {
+      const auto windows = kernels::cut_windows(
+          length - kSpecialTokens, sizes->length - kSpecialTokens, sizes->overlap);
+      builder.add_windows(row->input_ids, row->token_type_ids, windows);
+    } else {
+      builder.add(row->input_ids, row->token_type_ids, row->position_ids);
+    }
+  }
+  return builder.build(state_->model.device());
+}
+
 /// A whole call, as the model's padding mode wants it.
 struct ModelCompute::Batch {
   kernels::PackedBatch packed;
@@ -408,7 +436,7 @@ struct ModelCompute::Batch {
 };
 
 ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelCheck& cancelled) {
-  const InputLimits limits = limits_of(state_->model.config());
+  const InputLimits limits = state_->limits();
   const at::Device device = state_->model.device();
   if (const auto* tokens = std::get_if<TokenBatch>(&input); tokens && call_is_batch()) {
     check_padded(*tokens, limits);
@@ -429,7 +457,7 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
     std::vector<const TokenRow*> pointers;
     pointers.reserve(rows.size());
     for (const TokenRow& row : rows) pointers.push_back(&row);
-    batch.packed = pack(pointers, device);
+    batch.packed = pack(pointers);
   }
   return batch;
 }
@@ -471,7 +499,7 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
   translating_errors([&] {
     repack();
     const c10::InferenceMode inference;
-    const auto packed = pack(rows, state_->model.device());
+    const auto packed = pack(rows);
     const at::Tensor logits = state_->model.forward(packed, {false, state_->generator, cancelled});
     const std::vector<float> values = to_vector(logits);
     const std::vector<float> shares =
@@ -498,7 +526,7 @@ Prediction ModelCompute::predict_whole(const Input& input, const CancelCheck& ca
     Batch batch = make_batch(input, cancelled);
     const at::Tensor logits = forward(batch.packed);
     Prediction prediction;
-    prediction.rows = batch.packed.sequences();
+    prediction.rows = batch.packed.texts();
     prediction.labels = labels();
     prediction.tokens = batch.packed.tokens();
     prediction.logits = to_vector(logits);
@@ -533,7 +561,7 @@ std::vector<TextExplanation> ModelCompute::explain(const std::vector<std::string
   return translating_errors([&] {
     repack();
     const c10::InferenceMode inference;
-    const InputLimits limits = limits_of(state_->model.config());
+    const InputLimits limits = state_->limits();
     std::vector<TextExplanation> explanations;
     for (const std::string& text : texts) {
       text::Encoding encoding = tokenize(text, /*offsets=*/true);
@@ -546,7 +574,7 @@ std::vector<TextExplanation> ModelCompute::explain(const std::vector<std::string
       const TokenRow row = row_of(std::move(encoding));
       check_row(row, static_cast<int64_t>(explanations.size()) - 1, limits);
       const TokenRow* const rows[] = {&row};
-      const auto packed = pack(rows, state_->model.device());
+      const auto packed = pack(rows);
       result.explanation = std::move(
           model::explain(state_->model, packed, target, {false, state_->generator, cancelled})[0]);
     }
@@ -613,6 +641,10 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
     repack();  // layers that were trained and are frozen now compute with them
     state_->info.config = json::write(model.config().to_json());
   });
+}
+
+void ModelCompute::scale_learning_rates(double scale) {
+  trainer().scale_learning_rates(scale);
 }
 
 void ModelCompute::set_calibration(const model::Calibration& calibration) {

@@ -16,6 +16,9 @@
 #include "model/head_config.h"
 #include "training/options.h"
 
+namespace bertcnn::kernels {
+struct PackedBatch;
+}
 namespace bertcnn::model {
 class BertCnn;
 }
@@ -42,7 +45,9 @@ struct LoadOptions {
   std::optional<double> hidden_dropout;  // of BERT, like the next
   std::optional<double> attention_dropout;
   model::HeadOverrides head;
-  std::optional<std::string> padding;  // ignore | include
+  std::optional<std::string> padding;    // ignore | include
+  std::optional<std::string> long_text;  // truncate | window
+  std::optional<int64_t> window_overlap;
   std::optional<model::Freeze> freeze;
   std::optional<int64_t> max_length;
   std::optional<uint64_t> seed;    // of new weights and of dropout; unset: drawn from the system
@@ -108,6 +113,9 @@ class ModelCompute final : public Compute {
   const ModelInfo& info() const;
   /// For looking at weights and, within a step's `cancelled`, at their gradients.
   const model::BertCnn& model() const;
+  /// Rows as the encoder reads them; where long texts are read in windows, cut into these. Not with
+  /// padding 'include'.
+  kernels::PackedBatch pack(std::span<const TokenRow* const> rows) const;
 
   int64_t labels() const override;
   bool has_probabilities() const override;
@@ -141,6 +149,9 @@ class ModelCompute final : public Compute {
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
   /// state. Where it throws nothing has changed.
   void set_freeze(const model::Freeze& freeze);
+  /// Multiplies the learning rates of the steps that follow. ERR_TRAINING_NOT_CONFIGURED, or what
+  /// setting it up failed with; ERR_INVALID_ARGUMENT.
+  void scale_learning_rates(double scale);
   /// Changes what goes with the predictions that follow; an empty one takes it away.
   /// ERR_INVALID_ARGUMENT: nothing has changed.
   void set_calibration(const model::Calibration& calibration);

@@ -15,4 +15,10 @@ using Recomputed = std::function<at::Tensor(const at::Tensor& x, const at::Gener
 /// must outlive the backward pass. Gradients of weights in it are added to theirs.
 at::Tensor checkpointed(const at::Tensor& x, const at::Generator& generator, Recomputed compute);
 
+/// The same of what depends on weights only. Unless `always`, it is not computed again where no
+/// gradient, or one of zeros, comes back: weights get none of it then.
+at::Tensor checkpointed(const at::Generator& generator,
+                        std::function<at::Tensor(const at::Generator& generator)> compute,
+                        bool always);
+
 }  // namespace bertcnn::kernels

@@ -6,12 +6,37 @@
 
 namespace bertcnn::kernels {
 
-PackedBatch PackedBatch::sequence(int64_t b) const {
+PackedBatch PackedBatch::slice(int64_t first, int64_t end) const {
+  const int64_t begin = offsets[first];
   const auto part = [&](const at::Tensor& tokens) {
-    return tokens.defined() ? tokens.narrow(0, offsets[b], length(b)) : tokens;
+    return tokens.defined() ? tokens.narrow(0, begin, offsets[end] - begin) : tokens;
   };
-  return {
-      part(input_ids), part(token_type_ids), part(position_ids), part(key_mask), {0, length(b)}};
+  PackedBatch batch{.input_ids = part(input_ids),
+                    .token_type_ids = part(token_type_ids),
+                    .position_ids = part(position_ids),
+                    .key_mask = part(key_mask)};
+  for (int64_t b = first; b < end; ++b) batch.offsets.push_back(offsets[b + 1] - begin);
+  if (windows) {
+    const auto kept = windows->kept.begin();
+    batch.windows = std::make_shared<const TextWindows>(TextWindows{{kept + first, kept + end}});
+  }
+  return batch;
+}
+
+PackedBatch PackedBatch::joined(int64_t first, int64_t end) const {
+  PackedBatch batch;
+  for (int64_t text = first; text < end; ++text) {
+    int64_t tokens = 0;
+    if (windows) {
+      for (int64_t b = windows->offsets[text]; b < windows->offsets[text + 1]; ++b) {
+        tokens += windows->kept[b].end - windows->kept[b].begin;
+      }
+    } else {
+      tokens = length(text);
+    }
+    batch.offsets.push_back(batch.offsets.back() + tokens);
+  }
+  return batch;
 }
 
 void PackedBatchBuilder::add(std::span<const int32_t> input_ids,
@@ -20,7 +45,8 @@ void PackedBatchBuilder::add(std::span<const int32_t> input_ids,
   input_ids_.insert(input_ids_.end(), input_ids.begin(), input_ids.end());
   token_type_ids_.insert(token_type_ids_.end(), token_type_ids.begin(), token_type_ids.end());
   position_ids_.insert(position_ids_.end(), position_ids.begin(), position_ids.end());
-  offsets_.push_back(static_cast<int64_t>(input_ids_.size()));
+  end_sequence({0, static_cast<int64_t>(input_ids.size())});
+  windows_.offsets.push_back(std::ssize(windows_.kept));
 }
 
 void PackedBatchBuilder::add(std::span<const int32_t> input_ids,
@@ -29,6 +55,35 @@ void PackedBatchBuilder::add(std::span<const int32_t> input_ids,
                              std::span<const int32_t> attention_mask) {
   add(input_ids, token_type_ids, position_ids);
   key_mask_.insert(key_mask_.end(), attention_mask.begin(), attention_mask.end());
+}
+
+void PackedBatchBuilder::add_windows(std::span<const int32_t> input_ids,
+                                     std::span<const int32_t> token_type_ids,
+                                     std::span<const Window> windows) {
+  const auto append = [](std::vector<int64_t>& to, std::span<const int32_t> from,
+                         const Window& window) {
+    const auto between = from.subspan(1).subspan(window.begin, window.end - window.begin);
+    to.push_back(from.front());
+    to.insert(to.end(), between.begin(), between.end());
+    to.push_back(from.back());
+  };
+  for (const Window& window : windows) {
+    append(input_ids_, input_ids, window);
+    append(token_type_ids_, token_type_ids, window);
+    const int64_t length = window.end - window.begin + 2;
+    for (int64_t position = 0; position < length; ++position) position_ids_.push_back(position);
+    const bool first = &window == &windows.front();
+    const bool last = &window == &windows.back();
+    end_sequence({first ? 0 : window.kept_begin - window.begin + 1,
+                  last ? length : window.kept_end - window.begin + 1});
+  }
+  windows_.offsets.push_back(std::ssize(windows_.kept));
+  has_windows_ = true;
+}
+
+void PackedBatchBuilder::end_sequence(TextWindows::Kept kept) {
+  offsets_.push_back(static_cast<int64_t>(input_ids_.size()));
+  windows_.kept.push_back(kept);
 }
 
 PackedBatch PackedBatchBuilder::build(c10::Device device) const {
@@ -41,6 +96,7 @@ PackedBatch PackedBatchBuilder::build(c10::Device device) const {
     batch.key_mask = to_tensor(key_mask_, device);
   }
   batch.offsets = offsets_;
+  if (has_windows_) batch.windows = std::make_shared<const TextWindows>(windows_);
   return batch;
 }
 

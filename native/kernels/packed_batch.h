@@ -6,10 +6,27 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "kernels/windows.h"
+
 namespace bertcnn::kernels {
+
+/// Texts whose sequences overlap: the windows that long ones were cut into. Of each window some
+/// tokens are kept, and those of a text's windows, one after another, are the text.
+struct TextWindows {
+  /// The tokens `[begin, end)` of a window.
+  struct Kept {
+    int64_t begin;
+    int64_t end;
+  };
+  std::vector<Kept> kept;            // of each sequence
+  std::vector<int64_t> offsets = {0};  // text i is the sequences offsets[i] .. offsets[i + 1] - 1
+
+  int64_t texts() const { return static_cast<int64_t>(offsets.size()) - 1; }
+};
 
 /// T tokens of B sequences. Sequence b holds the tokens offsets[b] .. offsets[b + 1] - 1.
 ///
@@ -21,12 +38,22 @@ struct PackedBatch {
   at::Tensor position_ids;    // [T] int64
   at::Tensor key_mask;        // [T] bool; undefined: every token is a key
   std::vector<int64_t> offsets = {0};
+  std::shared_ptr<const TextWindows> windows;  // null: each sequence is a text
 
   int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back(); }
   int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
+  /// How many rows of logits there will be.
+  int64_t texts() const { return windows ? windows->texts() : sequences(); }
   /// A view of sequence b as a batch of its own.
-  PackedBatch sequence(int64_t b) const;
+  PackedBatch sequence(int64_t b) const { return slice(b, b + 1); }
+  /// A view of the sequences `first` .. `end` - 1 as a batch of its own. Of `windows` it has what is
+  /// kept, and no texts.
+  PackedBatch slice(int64_t first, int64_t end) const;
+  /// Where the texts `first` .. `end` - 1 lie once what is kept of their windows is put together:
+  /// a batch of offsets only. Without `windows` it is where they lie now.
+  PackedBatch joined(int64_t first, int64_t end) const;
+  PackedBatch joined() const { return joined(0, texts()); }
 };
 
 /// Collects sequences on the host and lays them one after another.
@@ -40,14 +67,23 @@ class PackedBatchBuilder {
   void add(std::span<const int32_t> input_ids, std::span<const int32_t> token_type_ids,
            std::span<const int32_t> position_ids, std::span<const int32_t> attention_mask);
 
+  /// The same for a long text: its windows, each of which begins with the text's first token and
+  /// ends with its last one and is a text by its positions. `windows` are of the tokens between.
+  void add_windows(std::span<const int32_t> input_ids, std::span<const int32_t> token_type_ids,
+                   std::span<const Window> windows);
+
   PackedBatch build(c10::Device device) const;
 
  private:
+  void end_sequence(TextWindows::Kept kept);
+
   std::vector<int64_t> input_ids_;
   std::vector<int64_t> token_type_ids_;
   std::vector<int64_t> position_ids_;
   std::vector<uint8_t> key_mask_;
   std::vector<int64_t> offsets_ = {0};
+  TextWindows windows_;
+  bool has_windows_ = false;
 };
 
 /// Copies host values to a tensor `[values.size()]` of int64 on `device`.

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
+#include "model/windows.h"
 
 namespace bertcnn::model {
 
@@ -81,7 +82,7 @@ at::Tensor TextCnn::mixed(const at::Tensor& states) const {
 
 /// What the convolutions multiply.
 HiddenStates TextCnn::inputs(const HiddenStates& hidden, const ForwardContext& context) const {
-  if (config_.hidden_layers == 1) return hidden;
+  if (hidden.operand.values.defined() && config_.hidden_layers == 1) return hidden;
   const at::Tensor values = config_.mixes() ? mixed(hidden.values) : hidden.values;
   if (context.arithmetic == Arithmetic::autograd) return {values, {values}};
   return {values, kernels::operand_of(values, context.arithmetic)};
@@ -89,7 +90,10 @@ HiddenStates TextCnn::inputs(const HiddenStates& hidden, const ForwardContext& c
 
 at::Tensor TextCnn::forward(const HiddenStates& hidden, const PackedBatch& batch,
                             const ForwardContext& context) const {
-  at::Tensor features = convolutions_.forward(inputs(hidden, context), batch, context);
+  return logits(convolutions_.forward(inputs(hidden, context), batch, context), context);
+}
+
+at::Tensor TextCnn::logits(at::Tensor features, const ForwardContext& context) const {
   if (layer_norm_) features = layer_norm_->forward(features);
   return classifier_.forward(kernels::dropout(features, dropout_, context));
 }
@@ -185,13 +189,16 @@ HiddenStates BertCnn::run_encoder(const PackedBatch& batch, const ForwardContext
 HeadProducts BertCnn::head_products(const PackedBatch& batch, const ForwardContext& context) const {
   ForwardContext of_head = context;
   of_head.training = false;
-  const HiddenStates hidden = encode(batch, of_head);
+  const HiddenStates hidden =
+      batch.windows ? HiddenStates{encode_texts(batch, of_head), {}} : encode(batch, of_head);
   of_head.arithmetic = arithmetic_;
-  return head_.products(hidden, batch, of_head);
+  return head_.products(hidden, batch.joined(), of_head);
 }
 
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  return classify(encode(batch, context), batch, context);
+  if (!batch.windows) return classify(encode(batch, context), batch, context);
+  if (!context.training) return predict_windows(batch, context);
+  return classify(encode_texts(batch, context), batch.joined(), context);
 }
 
 at::Tensor BertCnn::classify(const HiddenStates& hidden, const PackedBatch& batch,
@@ -203,9 +210,10 @@ at::Tensor BertCnn::classify(const HiddenStates& hidden, const PackedBatch& batc
 
 at::Tensor BertCnn::classify(const at::Tensor& hidden, const PackedBatch& batch,
                              const ForwardContext& context) const {
-  if (context.training) return classify({hidden, {hidden}}, batch, context);
-  if (config_.head.hidden_layers > 1) return classify(HiddenStates{hidden, {}}, batch, context);
-  return classify({hidden, kernels::operand_of(hidden, arithmetic_)}, batch, context);
+  if (batch.windows) {
+    return classify(keep_windows(hidden, batch), batch.joined(), context);
+  }
+  return classify(HiddenStates{hidden, {}}, batch, context);
 }
 
 void BertCnn::pack(Arithmetic arithmetic, bool release_encoder) {

@@ -42,10 +42,22 @@ class TextCnn {
   /// What the convolutions see of the last `hidden_layers` states, `[T, H]` each. Learned weights
   /// are applied by `forward`: until then the states lie one behind another.
   at::Tensor combine(const std::vector<at::Tensor>& states) const;
-  /// hidden: the last hidden states or, where there are several, those that `combine` gives; then
-  /// without an operand.
+  /// hidden: the last hidden states or, where there are several, those that `combine` gives; where
+  /// they lack an operand it is made.
   at::Tensor forward(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
+  /// A text of which only a part is in memory at a time, `[T, H]` values as `forward` takes them:
+  /// what is kept are the maxima so far and the vectors that windows of the next part begin with.
+  struct Streamed {
+    at::Tensor maxima;  // [1, features], or undefined
+    at::Tensor carry;   // [up to the largest kernel - 1, H], or undefined
+  };
+  /// Whether the head is one that a text can be streamed through: its pooling is by maxima.
+  bool streams() const;
+  /// Takes the next part.
+  void stream(const at::Tensor& part, Streamed& text, const kernels::ForwardContext& context) const;
+  /// `[1, labels]`, behind the last part. The text has at least one token.
+  at::Tensor finish(const Streamed& text, const kernels::ForwardContext& context) const;
   /// On the CPU. Without dropout.
   HeadProducts products(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                         const kernels::ForwardContext& context) const;
@@ -56,6 +68,8 @@ class TextCnn {
   kernels::HiddenStates inputs(const kernels::HiddenStates& hidden,
                                const kernels::ForwardContext& context) const;
   at::Tensor mixed(const at::Tensor& states) const;
+  at::Tensor logits(at::Tensor features, const kernels::ForwardContext& context) const;
+  at::Tensor pool_part(const at::Tensor& rows, const kernels::ForwardContext& context) const;
 
   HeadConfig config_;
   double dropout_;
@@ -72,9 +86,14 @@ class BertCnn {
  public:
   BertCnn(BertCnnConfig config, at::Device device);
 
-  /// `[B, labels]`. A frozen encoder, or its frozen lower part, runs in evaluation mode and without
+  /// `[texts, labels]`. A frozen encoder, or its frozen lower part, runs in evaluation mode and without
   /// a graph. What needs no graph computes with the packed weights, once there are any;
   /// `context.arithmetic` is not asked.
+  ///
+  /// Where a batch has windows, they pass the encoder some at a time, and what is kept of them goes
+  /// to the head, as one text each: to predict a very long one, its maxima are all that stays; to
+  /// train, the hidden states stay, and the backward pass computes anew, with the same dropout,
+  /// those windows to which a gradient comes.
   at::Tensor forward(const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
   /// The two halves of it: the encoder's last hidden states, `[T, feature_size]`, and the logits
@@ -83,6 +102,10 @@ class BertCnn {
                                const kernels::ForwardContext& context) const;
   at::Tensor classify(const at::Tensor& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
+  /// The texts' hidden states, as `batch.joined()` has them: what `encode` gives, but of windows
+  /// what is kept.
+  at::Tensor encode_texts(const kernels::PackedBatch& batch,
+                          const kernels::ForwardContext& context) const;
 
   /// What a prediction's logits come from, on the CPU.
   HeadProducts head_products(const kernels::PackedBatch& batch,
@@ -138,6 +161,14 @@ class BertCnn {
  private:
   at::Tensor classify(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
+  at::Tensor predict_windows(const kernels::PackedBatch& batch,
+                             const kernels::ForwardContext& context) const;
+  at::Tensor encode_runs(const kernels::PackedBatch& batch, int64_t first, int64_t end,
+                         const kernels::ForwardContext& context) const;
+  at::Tensor encode_windows(const kernels::PackedBatch& windows,
+                            const kernels::ForwardContext& context) const;
+  at::Tensor stream_text(const kernels::PackedBatch& batch, int64_t text,
+                         const kernels::ForwardContext& context) const;
   kernels::HiddenStates run_encoder(const kernels::PackedBatch& batch,
                                     const kernels::ForwardContext& context,
                                     std::vector<at::Tensor>* states) const;

@@ -25,6 +25,8 @@ constexpr Names<ProblemType, 3> kProblemTypes = {
      {"regression", ProblemType::regression}}};
 constexpr Names<Padding, 2> kPaddings = {
     {{"ignore", Padding::ignore}, {"include", Padding::include}}};
+constexpr Names<LongText, 2> kLongTexts = {
+    {{"truncate", LongText::truncate}, {"window", LongText::window}}};
 
 /// A label's name; transformers takes numbers and the like, too.
 std::string label_name(const json::Value& label) {
@@ -132,6 +134,24 @@ void check_head(const BertCnnConfig& config, const ConfigOverrides& overrides) {
   }
 }
 
+void choose_long_text(BertCnnConfig& config, const ConfigOverrides& overrides,
+                      const ConfigFields& section) {
+  config.long_text = choose(kLongTexts, "longText", overrides.long_text,
+                            section.string("long_text"), LongText::truncate);
+  const bool windows = config.long_text == LongText::window;
+  if (overrides.window_overlap && !windows) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Option windowOverlap has an effect only with longText: 'window'.");
+  }
+  if (!windows) return;
+  if (config.padding == Padding::include) {
+    refuse(overrides.long_text || overrides.padding,
+           "longText 'window' is for padding 'ignore': a text of several windows has no padding.");
+  }
+  const auto stored = section.integer("window_overlap", 0, config.bert.max_position_embeddings);
+  config.window_overlap = overrides.window_overlap ? overrides.window_overlap : stored;
+}
+
 void choose_freeze(BertCnnConfig& config, const ConfigOverrides& overrides,
                    const ConfigFields& section) {
   config.freeze = config.variant == Variant::frozen ? "encoder" : "none";
@@ -208,6 +228,9 @@ const char* name_of(ProblemType problem_type) {
 const char* name_of(Padding padding) {
   return find_name(kPaddings, padding);
 }
+const char* name_of(LongText long_text) {
+  return find_name(kLongTexts, long_text);
+}
 
 BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
                                        const ConfigOverrides& overrides) {
@@ -224,6 +247,7 @@ BertCnnConfig BertCnnConfig::from_json(const json::Value& source,
       choose(kVariants, "variant", overrides.variant, fields.string("variant"), Variant::frozen);
   config.padding =
       choose(kPaddings, "padding", overrides.padding, fields.string("padding"), Padding::ignore);
+  choose_long_text(config, overrides, fields);
   choose_freeze(config, overrides, fields);
   config.head = HeadConfig::read(fields, overrides.head, config.bert.num_hidden_layers);
   override_dropout("hiddenDropout", overrides.hidden_dropout, config.bert.hidden_dropout_prob);
@@ -267,6 +291,8 @@ json::Value BertCnnConfig::to_json() const {
   json::Object section{{"variant", name_of(variant)}, {"filter_sizes", std::move(sizes)},
                        {"num_filters", num_filters},  {"dropout", dropout},
                        {"padding", name_of(padding)}, {"freeze", model::to_json(freeze)}};
+  section.emplace_back("long_text", name_of(long_text));
+  if (window_overlap) section.emplace_back("window_overlap", *window_overlap);
   head.write(section);
   write_calibration(calibration, section);
   config.set("hidden_dropout_prob", bert.hidden_dropout_prob);
@@ -277,6 +303,22 @@ json::Value BertCnnConfig::to_json() const {
     if (config.find(name) != nullptr) config.set(name, "float32");
   }
   return config;
+}
+
+int64_t BertCnnConfig::overlap_of(int64_t max_length) const {
+  constexpr int64_t kSpecialTokens = 2;
+  const int64_t room = max_length - kSpecialTokens;
+  if (room < 1) {
+    fail("ERR_INVALID_ARGUMENT", "Expected 3 or more for maxLength with longText: 'window' but it is ",
+         max_length, ".");
+  }
+  const int64_t overlap = window_overlap.value_or(room / 4);
+  if (overlap < 0 || overlap >= room) {
+    fail("ERR_INVALID_ARGUMENT", "Expected an integer from 0 to ", room - 1,
+         " for windowOverlap, where a window has ", room, " tokens of a text, but received ",
+         overlap, ".");
+  }
+  return overlap;
 }
 
 int64_t BertCnnConfig::largest_filter() const {

@@ -17,16 +17,20 @@ namespace bertcnn::model {
 enum class Variant { frozen, fine_tune, max_over_time };
 enum class ProblemType { single_label, multi_label, regression };
 enum class Padding { ignore, include };
+enum class LongText { truncate, window };
 
 const char* name_of(Variant variant);
 const char* name_of(ProblemType problem_type);
 const char* name_of(Padding padding);
+const char* name_of(LongText long_text);
 
 /// What a caller sets over the configuration that a directory holds.
 struct ConfigOverrides {
   std::optional<std::string> variant;
   std::optional<std::string> problem_type;
   std::optional<std::string> padding;
+  std::optional<std::string> long_text;
+  std::optional<int64_t> window_overlap;
   std::optional<Freeze> freeze;
   std::optional<std::vector<std::string>> labels;
   std::optional<int64_t> num_labels;
@@ -44,6 +48,8 @@ struct BertCnnConfig {
   Variant variant = Variant::frozen;
   ProblemType problem_type = ProblemType::single_label;
   Padding padding = Padding::ignore;
+  LongText long_text = LongText::truncate;
+  std::optional<int64_t> window_overlap;  // tokens, of windows; unset: a quarter of them
   Freeze freeze = "encoder";
   FreezeSource freeze_source = FreezeSource::config_file;
   std::vector<int64_t> filter_sizes;
@@ -66,6 +72,9 @@ struct BertCnnConfig {
 
   int64_t num_labels() const { return static_cast<int64_t>(labels.size()); }
   int64_t largest_filter() const;
+  /// By how many tokens windows of a text overlap at least, where a window has `max_length` tokens,
+  /// two of them special. ERR_INVALID_ARGUMENT: there is no room for so many.
+  int64_t overlap_of(int64_t max_length) const;
   /// Whether the convolutions' names have numbers: `convs.0.`, `convs.1.`, ...; or `conv.`
   bool numbers_convolutions() const { return variant != Variant::fine_tune; }
 };

@@ -191,13 +191,14 @@ std::vector<Explanation> explain(const BertCnn& model, const PackedBatch& batch,
   const HeadProducts products = model.head_products(batch, context);
   const std::vector<Bank> banks = banks_of(products);
   std::vector<Explanation> explanations;
-  for (int64_t b = 0; b < batch.sequences(); ++b) {
+  const PackedBatch texts = batch.joined();
+  for (int64_t b = 0; b < texts.sequences(); ++b) {
     const auto* logits = products.logits.const_data_ptr<float>() + b * config.num_labels();
     const int64_t label =
         target.label.value_or(std::max_element(logits, logits + config.num_labels()) - logits);
-    const Sequence sequence(products, batch.offsets[b], batch.length(b));
+    const Sequence sequence(products, texts.offsets[b], texts.length(b));
     Explanation& explanation = explanations.emplace_back(explain_sequence(
-        sequence, batch.length(b), products, banks, weights_of(products, label, target.against)));
+        sequence, texts.length(b), products, banks, weights_of(products, label, target.against)));
     explanation.label = label;
     explanation.logits.assign(logits, logits + config.num_labels());
   }

@@ -118,6 +118,7 @@ void check(const TrainingOptions& options) {
   check_number(options.head_learning_rate, 0, kLarge, "headLearningRate");
   check_number(options.layer_decay, 0, 1, "layerDecay");
   check_number(options.weight_decay, 0, kLarge, "weightDecay");
+  check_number(options.learning_rate_scale, 0, kLarge, "scale");
   check_number(options.max_grad_norm, 0, std::numeric_limits<double>::max(), "maxGradNorm");
   if (options.gradient_accumulation_steps < 1) {
     fail("ERR_INVALID_ARGUMENT", "Expected at least 1 for gradientAccumulationSteps but received ",

@@ -51,6 +51,7 @@ struct TrainingOptions {
   double momentum = 0;    // SGD
   bool nesterov = false;  // SGD
   ScheduleOptions schedule;
+  double learning_rate_scale = 1;  // of what the schedule says; changed between steps
   LossOptions loss;
   double max_grad_norm = 1.0;               // global norm; 0: no clipping
   int64_t gradient_accumulation_steps = 1;  // batches whose mean gradient makes one optimizer step

@@ -28,6 +28,7 @@ void each_option(Options& options, Field&& field) {
   field("warmupSteps", options.schedule.warmup_steps);
   field("warmupRatio", options.schedule.warmup_ratio);
   field("power", options.schedule.power);
+  field("learningRateScale", options.learning_rate_scale);
   field("classWeights", options.loss.class_weights);
   field("classCounts", options.loss.class_counts);
   field("posWeight", options.loss.pos_weight);

@@ -29,9 +29,8 @@ double inverse_sqrt(double step, double warmup) {
   return 1 / std::sqrt((step + timescale - warmup) / timescale);
 }
 
-}  // namespace
-
-double learning_rate_multiplier(const TrainingOptions& options, int64_t step) {
+/// Without `learning_rate_scale`.
+double scheduled(const TrainingOptions& options, int64_t step) {
   const ScheduleOptions& schedule = options.schedule;
   const int64_t warmup = warmup_steps(schedule);
   if (step < warmup) return static_cast<double>(step) / static_cast<double>(warmup);
@@ -51,6 +50,12 @@ double learning_rate_multiplier(const TrainingOptions& options, int64_t step) {
       return inverse_sqrt(static_cast<double>(step), static_cast<double>(warmup));
   }
   fail("ERR_INTERNAL", "Unknown schedule ", static_cast<int>(schedule.type), ".");
+}
+
+}  // namespace
+
+double learning_rate_multiplier(const TrainingOptions& options, int64_t step) {
+  return scheduled(options, step) * options.learning_rate_scale;
 }
 
 }  // namespace bertcnn::training

@@ -10,7 +10,8 @@ namespace bertcnn::training {
 inline constexpr double kPolynomialEnd = 1e-7;
 
 /// What the learning rates are multiplied by in the optimizer step `step`, counted from 0. It
-/// depends on nothing else, and equals transformers.get_scheduler's factor, past the last step too.
+/// depends on nothing else. But for `learning_rate_scale`, which it is multiplied by, it equals
+/// transformers.get_scheduler's factor, past the last step too.
 /// With w the warm-up steps and n total_steps; while step < w it is step / w, after that
 ///
 ///   constant      1

@@ -185,6 +185,13 @@ void Trainer::follow_freeze() {
   if (features_ && !model_.encoder_is_frozen()) features_->clear();
 }
 
+void Trainer::scale_learning_rates(double scale) {
+  TrainingOptions options = options_;
+  options.learning_rate_scale = scale;
+  check(options);
+  options_ = std::move(options);
+}
+
 FeatureCounts Trainer::feature_counts() const {
   return features_ ? features_->counts() : FeatureCounts();
 }

@@ -55,6 +55,10 @@ class Trainer {
   /// accumulation have of them. Where it throws nothing has changed.
   void follow_freeze();
 
+  /// What the learning rates of the steps that follow are multiplied by, beside the schedule.
+  /// ERR_INVALID_ARGUMENT: below 0, or no number.
+  void scale_learning_rates(double scale);
+
   const Optimizer& optimizer() const { return *optimizer_; }
   const TrainingOptions& options() const { return options_; }
   /// Optimizer steps taken; with the options it says where the schedule is.

@@ -201,6 +201,7 @@ void compare_configurations(const model::BertCnnConfig& stored, const model::Ber
   compare<std::string>("variant", name_of(stored.variant), name_of(own.variant));
   compare<std::string>("problemType", name_of(stored.problem_type), name_of(own.problem_type));
   compare<std::string>("padding", name_of(stored.padding), name_of(own.padding));
+  compare<std::string>("longText", name_of(stored.long_text), name_of(own.long_text));
   compare("filterSizes", show(stored.filter_sizes), show(own.filter_sizes));
   compare("numFilters", stored.num_filters, own.num_filters);
   compare("dropout", stored.dropout, own.dropout);
@@ -250,6 +251,10 @@ TrainingState::TrainingState(const std::string& file, const model::BertCnn& mode
   compare("device", text(description, "device", file), surroundings.device);
   compare("dtype", text(description, "dtype", file), surroundings.dtype);
   compare("maxLength", count(description, "maxLength", file), surroundings.max_length);
+  if (config.long_text == model::LongText::window) {
+    compare("windowOverlap", config.overlap_of(surroundings.max_length),
+            model.config().overlap_of(surroundings.max_length));
+  }
 
   freeze_ = config.freeze;
   reading(file, [&] {

@@ -120,7 +120,14 @@ function withModel(command: Command): Command {
       ]),
     )
     .option("--threads <n>", "threads of an operation (default: by load)", integer(1))
-    .option("--max-length <n>", "tokens beyond which a text is cut", integer(1));
+    .option("--max-length <n>", "tokens beyond which a text is cut", integer(1))
+    .addOption(
+      new Option("--long-text <what>", "what becomes of a longer text").choices([
+        "truncate",
+        "window",
+      ]),
+    )
+    .option("--window-overlap <n>", "tokens that neighbouring windows share at least", integer(0));
 }
 
 function withData(command: Command): Command {
@@ -158,7 +165,7 @@ function defined<T extends object>(options: T): T {
 
 function loadOptions(given: Omit<Given, "format" | "batchSize">): BertCnnOptions {
   const { device, dtype, threads, maxLength, variant, problemType, labels, freeze, seed } = given;
-  const { activation, pooling, hiddenLayers } = given;
+  const { activation, pooling, hiddenLayers, longText, windowOverlap } = given;
   return defined({
     device,
     dtype,
@@ -170,6 +177,8 @@ function loadOptions(given: Omit<Given, "format" | "batchSize">): BertCnnOptions
     activation,
     pooling,
     hiddenLayers,
+    longText,
+    windowOverlap,
     freeze,
     seed,
   });

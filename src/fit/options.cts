@@ -17,6 +17,7 @@ import { callback, readFreeze, type Freeze } from "../options.cjs";
 import { readPath } from "../paths.cjs";
 import type { EvaluationRecord, StepRecord } from "../report/run-record.cjs";
 import { Tokenizer } from "../tokenizer.cjs";
+import { readPlateau, type PlateauSettings, type ReduceOnPlateau } from "./plateau.cjs";
 import { trainingShapeWithoutData, type TrainingOptions } from "../training-options.cjs";
 
 /** When to stop before the last epoch. */
@@ -72,6 +73,8 @@ export interface FitOptions
   loadBestModelAtEnd?: boolean | undefined;
   /** Ends the run when it gets no better. Default: never. */
   earlyStopping?: EarlyStopping | undefined;
+  /** Lowers the learning rates when `metricForBestModel` gets no better, whatever the schedule. Default: never. */
+  reduceOnPlateau?: ReduceOnPlateau | undefined;
   /** Whether to fit the temperature and thresholds of {@link BertCnn.setCalibration} to `evalDataset`. Default false. */
   calibrate?: boolean | undefined;
   /**
@@ -110,6 +113,7 @@ export interface FitSettings extends FitCallbacks {
   readonly metricForBestModel: string;
   readonly loadBestModelAtEnd: boolean;
   readonly earlyStopping: { readonly patience: number; readonly minDelta: number } | undefined;
+  readonly reduceOnPlateau: PlateauSettings | undefined;
   readonly calibrate: boolean;
   readonly outputDir: string | undefined;
   readonly saveSteps: Interval | "no";
@@ -157,6 +161,7 @@ const fitShape = {
   metricForBestModel: nonEmptyString,
   loadBestModelAtEnd: boolean,
   earlyStopping,
+  reduceOnPlateau: readPlateau,
   calibrate: boolean,
   outputDir: readPath,
   saveSteps: ((value, name) => (value === "no" ? value : interval(value, name))) as Check<
@@ -188,7 +193,14 @@ function checkNeeds(given: Given, names: readonly (keyof Given)[], needed: keyof
 function checkTogether(given: Given): void {
   checkNeeds(
     given,
-    ["evalSteps", "metricForBestModel", "loadBestModelAtEnd", "earlyStopping", "calibrate"],
+    [
+      "evalSteps",
+      "metricForBestModel",
+      "loadBestModelAtEnd",
+      "earlyStopping",
+      "reduceOnPlateau",
+      "calibrate",
+    ],
     "evalDataset",
   );
   checkNeeds(given, ["saveSteps", "saveTotalLimit", "resumeFromCheckpoint", "report"], "outputDir");
@@ -227,6 +239,7 @@ export function readFitOptions(value: unknown): FitSettings {
     metricForBestModel: given.metricForBestModel ?? "loss",
     loadBestModelAtEnd: given.loadBestModelAtEnd ?? evalDataset !== undefined,
     earlyStopping: given.earlyStopping,
+    reduceOnPlateau: given.reduceOnPlateau,
     calibrate: given.calibrate ?? false,
     outputDir,
     saveSteps: outputDir === undefined ? "no" : (given.saveSteps ?? "epoch"),

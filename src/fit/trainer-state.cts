@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import { BertCnnError } from "../errors.cjs";
 import { replaceFile } from "../report/write-file.cjs";
+import { initialPlateau, isPlateauState, type PlateauState } from "./plateau.cjs";
 
 /** An evaluation that none was better than so far, and the file that keeps its weights. */
 export interface BestEvaluation {
@@ -33,6 +34,8 @@ export interface TrainerState {
   best: BestEvaluation | null;
   /** Evaluations since the best one. */
   evaluationsSinceBest: number;
+  /** Where `reduceOnPlateau` stands. */
+  plateau: PlateauState;
   /** The step of the last evaluation. */
   evaluatedStep: number;
   /** Whether it was ended since it got no better. */
@@ -61,6 +64,7 @@ export function initialState(): TrainerState {
     losses: 0,
     best: null,
     evaluationsSinceBest: 0,
+    plateau: initialPlateau,
     evaluatedStep: 0,
     stoppedEarly: false,
     seconds: 0,
@@ -98,6 +102,7 @@ function isState(value: unknown): value is TrainerState {
   return Object.entries(initialState()).every(([name, initial]) => {
     const given = state[name];
     if (name === "best") return given === null || isBest(given);
+    if (name === "plateau") return isPlateauState(given);
     if (typeof initial === "number") return typeof given === "number" && given >= 0;
     return typeof given === typeof initial;
   });

@@ -26,9 +26,10 @@ export function batchOptions(
   const { batchSize, maxTokens, tokenizer, shuffle, seed } = settings;
   const order = { shuffle, seed, epoch, skip };
   if (maxTokens === undefined || tokenizer === undefined) return { ...order, batchSize };
-  const { maxLength } = model;
+  const whole = model.config.bert_cnn.long_text === "window";
+  const limit = whole ? {} : { maxLength: model.maxLength };
   const countTokens = async (texts: readonly string[]) =>
-    (await tokenizer.encodeBatch(texts, { maxLength, returnOffsets: false })).map(
+    (await tokenizer.encodeBatch(texts, { ...limit, returnOffsets: false })).map(
       ({ ids }) => ids.length,
     );
   return { ...order, maxTokens, countTokens };

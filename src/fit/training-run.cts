@@ -7,6 +7,7 @@ import { flattenMetrics } from "../metrics/metrics.cjs";
 import type { EvaluationRecord, StepRecord } from "../report/run-record.cjs";
 import { evaluateTexts } from "./evaluate.cjs";
 import type { FitSettings, Interval } from "./options.cjs";
+import { nextPlateau } from "./plateau.cjs";
 import { Progress } from "./progress.cjs";
 import type { RunFolder } from "./run-folder.cjs";
 import type { RunLogs } from "./run-logs.cjs";
@@ -263,5 +264,16 @@ export class TrainingRun {
     if (earlyStopping !== undefined && state.evaluationsSinceBest >= earlyStopping.patience) {
       state.stoppedEarly = true;
     }
+    await this.#followPlateau(value);
+  }
+
+  /** Lowers the learning rates where the evaluations ask for it. */
+  async #followPlateau(value: number): Promise<void> {
+    const { model, settings, state } = this.#parts;
+    const { metricForBestModel: metric, reduceOnPlateau } = settings;
+    if (reduceOnPlateau === undefined) return;
+    const next = nextPlateau(state.plateau, value, ERRORS.has(metric), reduceOnPlateau);
+    if (next.scale !== state.plateau.scale) await model.setLearningRateScale(next.scale);
+    state.plateau = next;
   }
 }

@@ -91,6 +91,8 @@ class BertCnn(nn.Module):
     """Whole last hidden state -> Conv1d per kernel size -> ReLU -> max over time -> concat -> linear; or what the
     head's config has in place of these."""
 
+    chooses_later = False  # of two windows of a long row that serve a token alike
+
     def __init__(self, bert_config: BertConfig, head: HeadConfig):
         super().__init__()
         self.head = head
@@ -116,6 +118,9 @@ class BertCnn(nn.Module):
         self.dropout = nn.Dropout(head.dropout)
         self.fc = nn.Linear(features, bert_config.num_labels)
         self.margin = math.inf
+        # Rows of more tokens than the first of these are read in windows of so many, which overlap by the second
+        # or more; none: as they are.
+        self.window: tuple[int, int] | None = None
         self.set_freeze(head.freeze)
 
     @property
@@ -135,6 +140,7 @@ class BertCnn(nn.Module):
     def with_options(self, options: dict) -> BertCnn:
         """Itself, with these for what the head's config has of them."""
         self.head.padding, self.head.dropout = options["padding"], options["dropout"]
+        self.window = options.get("window")
         self.dropout.p = self.head.dropout
         self.set_freeze(options["freeze"])
         return self
@@ -231,13 +237,40 @@ class BertCnn(nn.Module):
         rows = []
         for ids, mask, types in zip(input_ids, attention_mask, token_type_ids):
             places = mask.nonzero()[:, 0]
-            hidden = self.encode(
-                input_ids=ids[places][None],
-                token_type_ids=types[places][None],
-                position_ids=places[None],
-            )
+            if self.window and len(places) > self.window[0]:
+                hidden = self.encode_in_windows(ids[places], types[places])
+            else:
+                hidden = self.encode(
+                    input_ids=ids[places][None],
+                    token_type_ids=types[places][None],
+                    position_ids=places[None],
+                )
             rows.append(self.pooled_alone(hidden))
         return torch.cat(rows)
+
+    def encode_in_windows(self, ids: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        """[1, length, hidden] of a row that is too long: of each token the state in that of its windows where the text
+        goes on farthest on the token's shorter side. First and last token are those of the first and last window."""
+        size, overlap = self.window[0] - 2, self.window[1]
+        tokens = len(ids) - 2
+        count = 1 + math.ceil((tokens - size) / (size - overlap))
+        starts = [i * (tokens - size) // (count - 1) for i in range(count)]
+        states = []
+        for start in starts:
+            places = [0, *range(start + 1, start + size + 1), len(ids) - 1]
+            states.append(self.encode(input_ids=ids[places][None], token_type_ids=types[places][None])[0])
+
+        def context(token: int, start: int) -> float:
+            before = math.inf if start == 0 else token - start
+            behind = math.inf if start + size == tokens else start + size - 1 - token
+            return -1 if token < start or token >= start + size else min(before, behind)
+
+        kept = [states[0][0]]
+        for token in range(tokens):
+            order = range(count - 1, -1, -1) if self.chooses_later else range(count)
+            best = max(order, key=lambda i: context(token, starts[i]))  # the first of equal ones
+            kept.append(states[best][1 + token - starts[best]])
+        return torch.stack([*kept, states[-1][-1]])[None]
 
     def forward(self, input_ids, attention_mask, token_type_ids) -> torch.Tensor:
         features = self.features(input_ids, attention_mask, token_type_ids)

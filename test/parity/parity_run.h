@@ -103,6 +103,12 @@ inline Case read_case(const json::Value& entry, const std::string& directory) {
   result.options.padding = member(options, "padding").as_string();
   result.options.freeze = model::read_freeze(member(options, "freeze"));
   result.options.dropout = member(options, "dropout").as_number();
+  if (const json::Value* window = options.find("window")) {
+    const std::vector<int64_t> sizes = numbers<int64_t>(*window);
+    result.options.long_text = "window";
+    result.options.max_length = sizes.at(0);
+    result.options.window_overlap = sizes.at(1);
+  }
   result.training.learning_rate = number("learning_rate");
   result.training.head_learning_rate = number("head_learning_rate");
   result.training.weight_decay = number("weight_decay");
@@ -220,13 +226,13 @@ inline void predict(engine::ModelCompute& compute, const Inputs& inputs, Results
 /// As an engine packs a batch: without pad positions, or with them and a mask (`padding:
 /// "include"`).
 inline kernels::PackedBatch pack(engine::ModelCompute& compute, const Inputs& inputs) {
-  kernels::PackedBatchBuilder builder;
   if (!compute.call_is_batch()) {
-    for (const engine::TokenRow& row : rows_of(compute, inputs)) {
-      builder.add(row.input_ids, row.token_type_ids, row.position_ids);
-    }
-    return builder.build(at::kCPU);
+    const std::vector<engine::TokenRow> rows = rows_of(compute, inputs);
+    std::vector<const engine::TokenRow*> pointers;
+    for (const engine::TokenRow& row : rows) pointers.push_back(&row);
+    return compute.pack(pointers);
   }
+  kernels::PackedBatchBuilder builder;
   const engine::TokenBatch& tokens = inputs.tokens;
   std::vector<int32_t> positions(tokens.length);
   std::iota(positions.begin(), positions.end(), 0);

@@ -29,6 +29,7 @@ import check_state
 import check_texts
 import check_training
 import check_values
+import check_windows
 from native import Native
 from report import Report
 
@@ -42,6 +43,7 @@ SECTIONS = {
     "minilm": check_values.minilm,
     "freeze": check_freeze.tiny,
     "heads": check_heads.check,
+    "windows": check_windows.check,
     "tiny": check_values.tiny,
     "perturbed": check_perturbed.changed_models,
     "mistakes": check_perturbed.tiny_mistakes,

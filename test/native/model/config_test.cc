@@ -267,7 +267,7 @@ TEST(Config, KeepsTheHeadsForm) {
             72);
 }
 
-TEST(BertCnnConfig, SavedWithoutLayersReadsBack) {
+TEST(Config, ReadsWhatItSavedWithoutLayers) {
   const auto config = read(R"({"num_hidden_layers": 0})", {});
   EXPECT_EQ(config.head.hidden_layers, 1);
   EXPECT_EQ(json::write(BertCnnConfig::from_json(config.to_json(), {}).to_json()),

@@ -23,6 +23,7 @@ TrainingOptions unusual() {
   options.momentum = 0.5;
   options.nesterov = true;
   options.schedule = {ScheduleType::polynomial, 90, 7, 0.125, 2};
+  options.learning_rate_scale = 0.25;
   options.loss = {{0.5, 2}, {3, 4}, {1.5, 1}, 0.1, 2};
   options.max_grad_norm = 7;
   options.gradient_accumulation_steps = 3;
@@ -54,7 +55,7 @@ TEST(OptionsJson, BringsEveryOptionBack) {
 
 TEST(OptionsJson, HoldsEveryOption) {
   // Whoever adds an option adds it to the list in options_json.cc, to `unusual` and here.
-  EXPECT_EQ(to_json(unusual()).as_object().size(), 28U);
+  EXPECT_EQ(to_json(unusual()).as_object().size(), 29U);
   const json::Value usual = to_json(TrainingOptions());
   const json::Value other = to_json(unusual());
   for (const auto& [name, value] : other.as_object()) {

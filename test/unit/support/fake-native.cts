@@ -135,6 +135,7 @@ export class FakeNative implements NativeModule {
       configureTraining: (...args) => this.#record<undefined>("configureTraining", args),
       parameterGroups: () => this.#record<NativeParameterGroup[]>("parameterGroups", []),
       setFreeze: (...args) => this.#record<string>("setFreeze", args),
+      setLearningRateScale: (...args) => this.#record<undefined>("setLearningRateScale", args),
       setCalibration: (...args) => this.#record<string>("setCalibration", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
       evaluate: (...args) => this.#record<NativePrediction>("evaluate", args),
