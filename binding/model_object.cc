@@ -109,6 +109,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
                    InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
                    InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
+                   InstanceMethod<&Self::checked<&Self::masked_language_loss>>(
+                       "maskedLanguageLoss"),
                    InstanceMethod<&Self::checked<&Self::explain>>("explain"),
                    InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
                    InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
@@ -289,6 +291,23 @@ Napi::Value ModelObject::explain(const Napi::CallbackInfo& info) {
         *result = compute.explain(texts, target);
       },
       [result](Napi::Env env) { return to_js(env, *result); });
+}
+
+Napi::Value ModelObject::masked_language_loss(const Napi::CallbackInfo& info) {
+  auto texts = convert<std::vector<std::string>>(info[0], "texts");
+  const auto seed = convert<uint64_t>(info[1], "seed");
+  auto result = std::make_shared<engine::MaskedLanguageLoss>();
+  return run(
+      info.Env(),
+      [texts = std::move(texts), seed, result](engine::ModelCompute& compute) {
+        *result = compute.masked_language_loss(texts, seed);
+      },
+      [result](Napi::Env env) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object["loss"] = result->loss;
+        object["tokens"] = static_cast<double>(result->tokens);
+        return object;
+      });
 }
 
 Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {

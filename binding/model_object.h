@@ -52,6 +52,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value train_step(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   Napi::Value explain(const Napi::CallbackInfo& info);
+  Napi::Value masked_language_loss(const Napi::CallbackInfo& info);
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
   Napi::Value save_state_dict(const Napi::CallbackInfo& info);

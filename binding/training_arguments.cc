@@ -19,6 +19,13 @@ void read_schedule(const Fields& fields, training::ScheduleOptions& schedule) {
   fields.read("power", schedule.power);
 }
 
+void read_objective(const Fields& fields, training::TrainingOptions& options) {
+  std::optional<std::string> objective;
+  fields.read("objective", objective);
+  if (objective) options.objective = training::objective_of(*objective);
+  fields.read("maskProbability", options.mask_probability);
+}
+
 void read_optimizer(const Fields& fields, training::TrainingOptions& options) {
   std::optional<std::string> type;
   fields.read("optimizer", type);
@@ -68,6 +75,7 @@ training::TrainingOptions read_training_options(const Napi::Value& value) {
   fields.read("layerDecay", options.layer_decay);
   fields.read("weightDecay", options.weight_decay);
   fields.read("maxGradNorm", options.max_grad_norm);
+  read_objective(fields, options);
   read_optimizer(fields, options);
   read_schedule(fields, options.schedule);
   read_loss(fields, options.loss);

@@ -18,6 +18,7 @@ import {
 import { evaluate, type EvaluateOptions, type Evaluation } from "./fit/evaluate.cjs";
 import { fit, type FitResult } from "./fit/fit.cjs";
 import type { FitOptions } from "./fit/options.cjs";
+import { pretrain, type PretrainOptions, type PretrainResult } from "./fit/pretrain.cjs";
 import { readSource } from "./hub.cjs";
 import { readInput, readTexts, rowCount, type TokenBatch } from "./input.cjs";
 import type { ProblemType } from "./labels.cjs";
@@ -52,7 +53,7 @@ import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
 import { automaticThreads } from "./threads.cjs";
-import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
+import { readTrainBatch, readUnlabelledBatch, type TrainBatch } from "./train-batch.cjs";
 import { readTrainingOptions, type TrainingOptions } from "./training-options.cjs";
 
 /** What {@link BertCnn.predict} gives, row by row in the order of the input. */
@@ -162,6 +163,16 @@ export let evaluateBatch: (
 ) => Promise<Prediction>;
 
 /**
+ * The mean cross entropy of guessing masked tokens, which are drawn from `seed`, and how many. Training was configured
+ * for it.
+ */
+export let maskedLanguageLoss: (
+  model: BertCnn,
+  texts: readonly string[],
+  seed: number,
+) => Promise<{ readonly loss: number; readonly tokens: number }>;
+
+/**
  * A BERT encoder with a TextCNN head that classifies texts or scores them, and that can be trained.
  *
  * Every model has an engine with its own thread: no method computes on the JavaScript thread. Predictions
@@ -199,6 +210,8 @@ export class BertCnn {
       model.#toPrediction(
         await model.#run(() => model.#native.evaluate(readInput(input, "input"))),
       );
+    maskedLanguageLoss = (model, texts, seed) =>
+      model.#run(() => model.#native.maskedLanguageLoss(texts, seed));
   }
 
   readonly #native: NativeModel;
@@ -206,6 +219,8 @@ export class BertCnn {
   readonly #endReports: () => void;
   #nextCall = 1;
   #flushing = false;
+  /** Whether training was configured for texts without labels. */
+  #guessesTokens = false;
   #disposal: Promise<void> | undefined;
 
   private constructor(native: NativeModel, stats: StatsOptions) {
@@ -397,6 +412,7 @@ export class BertCnn {
   configureTraining(options?: TrainingOptions): void {
     const training = readTrainingOptions(options, this, this.#config.bert_cnn.padding);
     this.#assertUsable();
+    this.#guessesTokens = training.objective === "masked-language-model";
     // A failure is thrown by the steps that follow.
     this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);
   }
@@ -498,7 +514,7 @@ export class BertCnn {
    */
   async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
     const { signal } = shaped(options, "options", stepShape);
-    const request = readTrainBatch(batch, this);
+    const request = this.#guessesTokens ? readUnlabelledBatch(batch) : readTrainBatch(batch, this);
     throwIfAborted(signal);
     const { work, cancel } = this.#call((id) => this.#native.trainStep(id, request));
     const result = await whetherCancelled(work, cancel, signal);
@@ -510,6 +526,28 @@ export class BertCnn {
       learningRates: new Float64Array(result.learningRates),
       gradNorm: result.gradNorm,
     };
+  }
+
+  /**
+   * Goes on with BERT's own pre-training, on texts without labels: masked tokens are guessed (Devlin et al., 2019). On
+   * texts like those of the task it makes a better start for {@link BertCnn.fit} (Gururangan et al., 2020). BERT's head
+   * for it is read from the checkpoint, else drawn anew, and {@link BertCnn.savePretrained} then writes it, too. The
+   * model keeps its own head; what was configured for training is replaced. `docs/pretraining.md` is its guide.
+   *
+   * @example
+   * ```ts
+   * await model.pretrain(Dataset.fromFile("all-tweets.jsonl", { labelColumn: null }), { epochs: 3 });
+   * await model.fit(labelled, { evalDataset });
+   * ```
+   *
+   * @param data - texts; labels do not count
+   * @param options - how long and how
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT` (also where the model has no tokenizer with a mask token),
+   * `ERR_INVALID_DATA`, `ERR_INVALID_INPUT`, `ERR_CHECKPOINT_MISMATCH` (the checkpoint's head does not fit), and what
+   * {@link BertCnn.trainStep} throws; or the signal's reason. What is frozen is in any case as before
+   */
+  async pretrain(data: Dataset, options?: PretrainOptions): Promise<PretrainResult> {
+    return pretrain(this, data, options);
   }
 
   /**
@@ -587,6 +625,7 @@ export class BertCnn {
     const source = readTrainingStatePath(file, "file");
     const position = await this.#run(() => this.#native.loadTrainingState(source));
     this.#config = readModelConfig(position.config);
+    this.#guessesTokens = false;
     return { step: position.step, accumulatedBatches: position.batches };
   }
 

@@ -58,6 +58,11 @@ export {
   type SummarizedNgram,
 } from "./explain/summary.cjs";
 export type { ReduceOnPlateau } from "./fit/plateau.cjs";
+export type {
+  MaskedLanguageEvaluation,
+  PretrainOptions,
+  PretrainResult,
+} from "./fit/pretrain.cjs";
 export { formatExplanation } from "./explain/terminal.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {
@@ -102,6 +107,7 @@ export {
 export type { TrainBatch } from "./train-batch.cjs";
 export type {
   FeatureCacheOptions,
+  Objective,
   Optimizer,
   Schedule,
   TrainingOptions,

@@ -152,6 +152,8 @@ export interface NativeTrainingOptions {
   posWeight?: readonly number[];
   labelSmoothing?: number;
   focalGamma?: number;
+  objective?: string;
+  maskProbability?: number;
   maxGradNorm?: number;
   gradientAccumulationSteps?: number;
   dtype?: string;
@@ -253,6 +255,10 @@ export interface NativeModel {
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   /** Predicts the call as one batch, in turn as a step is, and with the steps' feature cache where there is one. */
   evaluate(input: NativeInput): Promise<NativePrediction>;
+  maskedLanguageLoss(
+    texts: readonly string[],
+    seed: number,
+  ): Promise<{ readonly loss: number; readonly tokens: number }>;
   /** Explains each text by itself, unpadded, in turn as a step is. */
   explain(texts: readonly string[], target: NativeTarget): Promise<NativeTextExplanation[]>;
   saveTrainingState(file: string): Promise<void>;

@@ -10,8 +10,11 @@ export interface TrainBatch {
   texts?: readonly string[] | undefined;
   /** The tokens; either these or `texts`. */
   tokens?: TokenBatch | undefined;
-  /** The targets, one a row, in the form that the model's problem type asks for. */
-  labels: TrainingLabels;
+  /**
+   * The targets, one a row, in the form that the model's problem type asks for. None where masked tokens are to be
+   * guessed.
+   */
+  labels?: TrainingLabels | undefined;
 }
 
 const trainBatchShape = {
@@ -40,6 +43,18 @@ function readRows(
     );
   }
   return input;
+}
+
+/** Reads a {@link TrainBatch} without labels. */
+export function readUnlabelledBatch(value: unknown): NativeTrainRequest {
+  const { texts, tokens, labels } = shaped(value ?? null, "batch", trainBatchShape);
+  if (labels !== undefined) {
+    throw new BertCnnError(
+      "ERR_INVALID_ARGUMENT",
+      'Expected no batch.labels: training was configured with objective "masked-language-model"',
+    );
+  }
+  return { input: readRows(texts, tokens), labels: new Float32Array(0) };
 }
 
 /** Reads a {@link TrainBatch} for the model that `space` is of. */

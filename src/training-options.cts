@@ -35,8 +35,19 @@ export interface FeatureCacheOptions {
   directory?: string | undefined;
 }
 
+/**
+ * What a step minimizes. `"classification"`: the loss of the model's problem type, a regression's too.
+ * `"masked-language-model"`: that of guessing masked tokens, on texts without labels (Devlin et al., 2019); it trains
+ * what of the encoder is not frozen, and BERT's head for it, which comes from the checkpoint or is drawn anew.
+ */
+export type Objective = "classification" | "masked-language-model";
+
 /** Options of {@link BertCnn.configureTraining}; `docs/training.md` explains them. */
 export interface TrainingOptions {
+  /** Default `"classification"`. */
+  objective?: Objective | undefined;
+  /** Masked language model: the share of tokens that are to be guessed, above 0 and up to 1. Default 0.15. */
+  maskProbability?: number | undefined;
   /** Of the encoder. Default 5e-5. */
   learningRate?: number | undefined;
   /** Of the convolutions and the classifier. Default 1e-3. */
@@ -104,6 +115,13 @@ export interface TrainingOptions {
   featureCache?: boolean | FeatureCacheOptions | undefined;
 }
 
+/** Checks a share of tokens to mask. */
+export const maskProbability: Check<number> = (value, name) => {
+  const share = fraction(value, name);
+  if (share > 0) return share;
+  throw unexpected("number above 0 and up to 1", name, value);
+};
+
 /** Read later: what is right depends on the model's labels. */
 const later = (value: unknown) => value;
 
@@ -148,6 +166,8 @@ export const trainingShapeWithoutData = {
 
 const trainingShape = {
   ...trainingShapeWithoutData,
+  objective: oneOf("classification", "masked-language-model"),
+  maskProbability,
   totalSteps: positiveInteger,
   classCounts: later,
 };
@@ -162,6 +182,18 @@ function refuse(message: string): never {
 function checkNames(given: Given, names: readonly (keyof Given)[], only: string): void {
   const name = names.find((candidate) => given[candidate] !== undefined);
   if (name !== undefined) refuse(`Expected no options.${name}: it is for ${only}`);
+}
+
+function checkObjective(given: Given): void {
+  if (given.objective !== "masked-language-model") {
+    checkNames(given, ["maskProbability"], 'options.objective "masked-language-model"');
+    return;
+  }
+  const names = [
+    ...(["headLearningRate", "classWeights", "classCounts", "posWeight"] as const),
+    ...(["labelSmoothing", "focalGamma", "featureCache"] as const),
+  ];
+  checkNames(given, names, 'options.objective "classification"');
 }
 
 function checkOptimizer(given: Given): void {
@@ -269,6 +301,7 @@ export function readTrainingOptions(
   padding: Padding = "ignore",
 ): NativeTrainingOptions {
   const given = shaped(value, "options", trainingShape);
+  checkObjective(given);
   checkOptimizer(given);
   checkSchedule(given);
   checkProblemType(given, space.problemType);

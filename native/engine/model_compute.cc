@@ -65,6 +65,7 @@ struct ModelCompute::State {
   int64_t max_length = 0;
   std::optional<WindowSizes> windows;
   ModelInfo info;
+  std::unique_ptr<training::MaskedLanguage> masked_language;  // once it was asked for
   std::unique_ptr<training::Trainer> trainer;
   std::exception_ptr training_failure;                    // of the last configure_training
   std::shared_ptr<const model::Calibration> calibration;  // the model's, or null
@@ -270,6 +271,10 @@ at::Tensor targets_of(const Labels& labels, int64_t rows, const model::BertCnnCo
   if (classes) return training::class_targets(*classes, rows, config.num_labels(), device);
   return training::float_targets(std::get<std::vector<float>>(labels), rows, config.num_labels(),
                                  config.problem_type == model::ProblemType::multi_label, device);
+}
+
+bool guesses_tokens(const training::Trainer& trainer) {
+  return trainer.options().objective == training::Objective::masked_language_model;
 }
 
 // ---- results
@@ -553,6 +558,27 @@ Prediction ModelCompute::evaluate(const Input& input) {
   });
 }
 
+MaskedLanguageLoss ModelCompute::masked_language_loss(const std::vector<std::string>& texts,
+                                                      uint64_t seed) {
+  return translating_errors([&]() -> MaskedLanguageLoss {
+    if (!guesses_tokens(trainer())) {
+      fail("ERR_TRAINING_NOT_CONFIGURED",
+           "Configure training with objective 'masked-language-model' first.");
+    }
+    repack();
+    const c10::InferenceMode inference;
+    kernels::PackedBatch batch = make_batch(texts, {}).packed;
+    at::Generator generator = model::make_generator(at::kCPU, seed);
+    const training::MaskedTokens tokens =
+        training::mask_tokens(batch.input_ids, state_->masked_language->masking, generator);
+    batch.input_ids = tokens.input_ids;
+    const at::Tensor loss = training::masked_language_loss(
+        state_->model, state_->masked_language->head, batch, tokens,
+        {false, state_->generator, {}});
+    return {loss.item<double>(), tokens.places.numel()};
+  });
+}
+
 // ---- explaining
 
 std::vector<TextExplanation> ModelCompute::explain(const std::vector<std::string>& texts,
@@ -594,13 +620,40 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
       restore_weights(state_->model.frozen_layers());
-      state_->trainer =
-          std::make_unique<training::Trainer>(state_->model, resolved, state_->generator);
+      state_->trainer = std::make_unique<training::Trainer>(
+          state_->model, resolved, state_->generator, masked_language(resolved));
     });
   } catch (...) {
     state_->training_failure = std::current_exception();
     throw;
   }
+}
+
+/// What such an objective wants beside the model; null for another.
+const training::MaskedLanguage* ModelCompute::masked_language(
+    const training::TrainingOptions& options) {
+  if (options.objective != training::Objective::masked_language_model) return nullptr;
+  const model::BertConfig& bert = state_->model.config().bert;
+  const auto mask = state_->tokenizer ? state_->tokenizer->mask_token_id() : std::nullopt;
+  if (!mask || *mask >= bert.vocab_size) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Objective 'masked-language-model' needs a tokenizer with a mask token, and the model in '",
+         state_->directory, "' has none.");
+  }
+  if (!state_->masked_language) {
+    model::MaskedLanguageHead head(
+        bert, at::TensorOptions().dtype(at::kFloat).device(state_->model.device()));
+    const bool loaded = std::any_of(
+        state_->sources.rbegin(), state_->sources.rend(), [&head](const std::string& source) {
+          return model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(source));
+        });
+    if (!loaded) head.initialize(bert.initializer_range, state_->generator);
+    state_->masked_language.reset(new training::MaskedLanguage{std::move(head), {}});
+  }
+  const std::vector<int32_t> special = state_->tokenizer->special_token_ids();
+  state_->masked_language->masking = {options.mask_probability, *mask,
+                                      {special.begin(), special.end()}, bert.vocab_size};
+  return state_->masked_language.get();
 }
 
 training::Trainer& ModelCompute::trainer() {
@@ -630,7 +683,9 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
     const model::Freeze former = model.config().freeze;
     model.set_freeze(freeze);
     try {
-      if (state_->trainer) {
+      if (state_->trainer && guesses_tokens(*state_->trainer) && model.encoder_is_frozen()) {
+        state_->trainer.reset();  // nothing is left to train
+      } else if (state_->trainer) {
         restore_weights(model.frozen_layers());
         state_->trainer->follow_freeze();
       }
@@ -660,7 +715,10 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     const int64_t rows = row_count(request.input);
     if (rows == 0) fail("ERR_INVALID_INPUT", "Expected at least one row to train on.");
     const model::BertCnn& model = state_->model;
-    const at::Tensor targets = targets_of(request.labels, rows, model.config(), model.device());
+    const bool has_labels = !guesses_tokens(trainer);
+    const at::Tensor targets =
+        has_labels ? targets_of(request.labels, rows, model.config(), model.device())
+                   : at::Tensor();
     const Batch batch = make_batch(request.input, cancelled);
     // Stale as soon as the step is taken, and memory that the step may want.
     state_->model.drop_trained_packs();
@@ -670,9 +728,9 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     result.step = step.step;
     result.updated = step.updated;
     result.loss = step.loss;
-    result.rows = rows;
+    result.rows = has_labels ? rows : 0;
     result.labels = labels();
-    result.logits = to_vector(step.logits);
+    if (has_labels) result.logits = to_vector(step.logits);
     result.learning_rates = std::move(step.learning_rates);
     result.grad_norm = step.grad_norm;
     return result;
@@ -688,6 +746,10 @@ FeatureCacheStats ModelCompute::feature_cache() const {
 void ModelCompute::save_training_state(const std::string& file) {
   translating_errors([&] {
     const training::Trainer& trainer = this->trainer();
+    if (guesses_tokens(trainer)) {
+      fail("ERR_INVALID_ARGUMENT",
+           "A training state is of objective 'classification' only; save the model instead.");
+    }
     if (!file.ends_with(".safetensors")) {
       fail("ERR_INVALID_ARGUMENT", "Expected a file name that ends in .safetensors but received '",
            file, "'.");
@@ -741,7 +803,12 @@ void ModelCompute::save_pretrained(const std::string& directory) {
   translating_errors([&] {
     checkpoint::AtomicDirectory target(directory);
     with_plain_weights([&] {
-      const model::SavedWeights weights = model::save_weights(state_->model);
+      kernels::ParameterList parameters = state_->model.parameters();
+      if (state_->masked_language) {
+        const auto& head = state_->masked_language->head.parameters();
+        parameters.insert(parameters.end(), head.begin(), head.end());
+      }
+      const model::SavedWeights weights = model::save_weights(parameters);
       checkpoint::write_safetensors(target.path("model.safetensors"), weights.tensors,
                                     {{"format", "pt"}});
     });
@@ -779,7 +846,7 @@ void ModelCompute::save_state_dict(const std::string& file) {
            "'.");
     }
     with_plain_weights([&] {
-      const model::SavedWeights weights = model::save_weights(state_->model);
+      const model::SavedWeights weights = model::save_weights(state_->model.parameters());
       if (safetensors) {
         checkpoint::write_safetensors(file, weights.tensors, {{"format", "pt"}});
       } else {

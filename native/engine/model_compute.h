@@ -27,6 +27,7 @@ struct Encoding;
 }
 namespace bertcnn::training {
 class Trainer;
+struct MaskedLanguage;
 }
 
 namespace bertcnn::engine {
@@ -101,6 +102,12 @@ struct TextExplanation {
   bool truncated = false;
 };
 
+/// The mean cross entropy of guessing so many masked tokens.
+struct MaskedLanguageLoss {
+  double loss = 0;
+  int64_t tokens = 0;
+};
+
 class ModelCompute final : public Compute {
  public:
   /// Reads a directory. Errors: ERR_FILE_NOT_FOUND, ERR_INVALID_CONFIG, ERR_UNSUPPORTED_CONFIG,
@@ -135,6 +142,10 @@ class ModelCompute final : public Compute {
   /// one, which is used and filled.
   Prediction evaluate(const Input& input);
 
+  /// How well masked tokens of the texts are guessed, which ones are masked being drawn from `seed`.
+  /// ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT.
+  MaskedLanguageLoss masked_language_loss(const std::vector<std::string>& texts, uint64_t seed);
+
   /// Explains each text by itself, unpadded. ERR_INVALID_ARGUMENT, ERR_INVALID_INPUT: there is no
   /// tokenizer. ERR_UNSUPPORTED_CONFIG: see model::explain. `cancelled` is asked between layers.
   std::vector<TextExplanation> explain(const std::vector<std::string>& texts,
@@ -147,7 +158,8 @@ class ModelCompute final : public Compute {
   /// What the optimizer trains. ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   std::vector<ParameterGroupInfo> parameter_groups();
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
-  /// state. Where it throws nothing has changed.
+  /// state. Where it throws nothing has changed. Training that guesses masked tokens ends where the
+  /// whole encoder is frozen.
   void set_freeze(const model::Freeze& freeze);
   /// Multiplies the learning rates of the steps that follow. ERR_TRAINING_NOT_CONFIGURED, or what
   /// setting it up failed with; ERR_INVALID_ARGUMENT.
@@ -191,6 +203,7 @@ class ModelCompute final : public Compute {
   void repack();
   /// ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   training::Trainer& trainer();
+  const training::MaskedLanguage* masked_language(const training::TrainingOptions& options);
 
   std::unique_ptr<State> state_;
 };

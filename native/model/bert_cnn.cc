@@ -195,6 +195,18 @@ HeadProducts BertCnn::head_products(const PackedBatch& batch, const ForwardConte
   return head_.products(hidden, batch.joined(), of_head);
 }
 
+ParameterList BertCnn::trained_parameters() const {
+  ParameterList list;
+  for (const Parameter& parameter : parameters_) {
+    if (is_trained(parameter.name)) list.push_back(parameter);
+  }
+  return list;
+}
+
+const at::Tensor& BertCnn::word_embeddings() const {
+  return parameters_.front().tensor;  // of the state dict's order
+}
+
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
   if (!batch.windows) return classify(encode(batch, context), batch, context);
   if (!context.training) return predict_windows(batch, context);

@@ -102,6 +102,14 @@ class BertCnn {
                                const kernels::ForwardContext& context) const;
   at::Tensor classify(const at::Tensor& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
+  /// The encoder's last hidden state, `[T, H]`, whatever layers the head sees. Where that is
+  /// trained, with a graph.
+  at::Tensor last_hidden_state(const kernels::PackedBatch& batch,
+                               const kernels::ForwardContext& context) const {
+    return run_encoder(batch, context, nullptr).values;
+  }
+  /// `[V, H]`
+  const at::Tensor& word_embeddings() const;
   /// The texts' hidden states, as `batch.joined()` has them: what `encode` gives, but of windows
   /// what is kept.
   at::Tensor encode_texts(const kernels::PackedBatch& batch,
@@ -117,6 +125,8 @@ class BertCnn {
   const kernels::ParameterList& parameters() const { return parameters_; }
   /// Whether a training step changes the weight called `name`.
   bool is_trained(const std::string& name) const { return trained_.contains(name); }
+  /// All of them, in the order of the state dict.
+  kernels::ParameterList trained_parameters() const;
   /// The encoder's lowest layers that are frozen whole, like all below them: they want no plain
   /// matrices to train what lies above.
   int64_t frozen_layers() const { return std::max<int64_t>(0, frozen_blocks_ - 1); }

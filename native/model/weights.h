@@ -42,12 +42,16 @@ Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& sour
 void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
                     const checkpoint::Checkpoint& source);
 
-/// A model's weights as tensors of a checkpoint, in the order of the state dict. Owns copies of
+/// Loads weights that are not the model's own. False, and none is changed, where the checkpoint has
+/// none of them. ERR_CHECKPOINT_MISMATCH: it has some of them only, or of other shapes.
+bool load_all_or_none(const kernels::ParameterList& weights, const checkpoint::Checkpoint& source);
+
+/// Weights as tensors of a checkpoint, in their order. Owns copies of
 /// those that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.
 struct SavedWeights {
   std::vector<at::Tensor> storage;
   std::vector<checkpoint::Tensor> tensors;
 };
-SavedWeights save_weights(const BertCnn& model);
+SavedWeights save_weights(const kernels::ParameterList& weights);
 
 }  // namespace bertcnn::model

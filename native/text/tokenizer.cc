@@ -254,6 +254,18 @@ int32_t Tokenizer::pad_token_id() const {
   return state_->definition.pad_id;
 }
 
+std::optional<int32_t> Tokenizer::mask_token_id() const {
+  return state_->definition.mask_id;
+}
+
+std::vector<int32_t> Tokenizer::special_token_ids() const {
+  std::vector<int32_t> ids;
+  for (const IdToken& token : state_->tokens) {
+    if (token.special) ids.push_back(token.id);
+  }
+  return ids;
+}
+
 const std::vector<SourceFile>& Tokenizer::files() const {
   return state_->definition.files;
 }

@@ -92,6 +92,10 @@ class Tokenizer {
   std::optional<int64_t> model_max_length() const;
 
   int32_t pad_token_id() const;
+  /// None where there is no mask token.
+  std::optional<int32_t> mask_token_id() const;
+  /// Those of all special tokens, ascending.
+  std::vector<int32_t> special_token_ids() const;
 
   /// The tokenizer's own files as read (`tokenizer.json`, `vocab.txt`, `tokenizer_config.json`,
   /// `special_tokens_map.json`, `added_tokens.json`; those that are there), to be written beside a

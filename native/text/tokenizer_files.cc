@@ -124,16 +124,18 @@ int32_t needed_id(const TokenizerDefinition& definition, const std::string& toke
        "the right special tokens?");
 }
 
-/// The added tokens with their ids; among them the pad token. (Where there is none, the pad id
-/// stays what `padding` of tokenizer.json says, or 0.)
+/// The added tokens with their ids; among them the pad and the mask token. (Where there is none,
+/// the pad id stays what `padding` of tokenizer.json says, or 0.)
 void find_added_tokens(const SpecialTokens& special, TokenizerDefinition& definition) {
   AddedTokenList list(definition.vocabulary);
   for (AddedToken& token : definition.added_tokens) list.add(std::move(token));
   special.add_to(list);
   definition.added_tokens = list.take();
   const std::string pad = special.named("pad_token", "[PAD]").content;
+  const std::string mask = special.named("mask_token", "[MASK]").content;
   for (const AddedToken& token : definition.added_tokens) {
     if (token.content == pad) definition.pad_id = token.id;
+    if (token.content == mask) definition.mask_id = token.id;
   }
 }
 

@@ -30,6 +30,7 @@ struct TokenizerDefinition {
   int32_t cls_id = 0;
   int32_t sep_id = 0;
   int32_t pad_id = 0;
+  std::optional<int32_t> mask_id;
   std::optional<int64_t> model_max_length;
   std::vector<SourceFile> files;
 };

@@ -24,6 +24,10 @@ constexpr Names<ScheduleType, 5> kSchedules = {{{"constant", ScheduleType::const
                                                 {"polynomial", ScheduleType::polynomial},
                                                 {"inverse_sqrt", ScheduleType::inverse_sqrt}}};
 
+constexpr Names<Objective, 2> kObjectives = {
+    {{"classification", Objective::classification},
+     {"masked-language-model", Objective::masked_language_model}}};
+
 template <typename Enum, size_t N>
 Enum parse(const Names<Enum, N>& names, const std::string& text, const char* option) {
   std::string known;
@@ -101,6 +105,10 @@ OptimizerType optimizer_type(const std::string& name) {
   return parse(kOptimizers, name, "optimizer");
 }
 
+Objective objective_of(const std::string& name) {
+  return parse(kObjectives, name, "objective");
+}
+
 ScheduleType schedule_type(const std::string& name) {
   return parse(kSchedules, name, "schedule");
 }
@@ -127,6 +135,11 @@ void check(const TrainingOptions& options) {
   if (options.feature_cache.memory < 0) {
     fail("ERR_INVALID_ARGUMENT", "Expected at least 0 for featureCache.memory but received ",
          options.feature_cache.memory, ".");
+  }
+  if (!(options.mask_probability > 0 && options.mask_probability <= 1)) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected a number above 0 and up to 1 for maskProbability but received ",
+         options.mask_probability, ".");
   }
   check_optimizer(options);
   check_schedule(options);

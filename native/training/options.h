@@ -9,6 +9,7 @@
 namespace bertcnn::training {
 
 enum class OptimizerType { adamw, sgd, adafactor };
+enum class Objective { classification, masked_language_model };
 enum class ScheduleType { constant, linear, cosine, polynomial, inverse_sqrt };
 
 /// How the learning rates change from step to step; training/schedule.h has the formulas.
@@ -50,6 +51,10 @@ struct TrainingOptions {
   double epsilon = 1e-8;  // AdamW
   double momentum = 0;    // SGD
   bool nesterov = false;  // SGD
+  /// What a step minimizes: the loss of the model's problem type, or that of guessing masked tokens,
+  /// which trains the encoder and BERT's head for it, by `learning_rate`.
+  Objective objective = Objective::classification;
+  double mask_probability = 0.15;  // masked language model
   ScheduleOptions schedule;
   double learning_rate_scale = 1;  // of what the schedule says; changed between steps
   LossOptions loss;
@@ -62,6 +67,8 @@ struct TrainingOptions {
 
 /// "adamw", "sgd" or "adafactor", else ERR_INVALID_ARGUMENT.
 OptimizerType optimizer_type(const std::string& name);
+/// "classification" or "masked-language-model", else ERR_INVALID_ARGUMENT.
+Objective objective_of(const std::string& name);
 /// "constant", "linear", "cosine", "polynomial" or "inverse_sqrt", else ERR_INVALID_ARGUMENT.
 ScheduleType schedule_type(const std::string& name);
 

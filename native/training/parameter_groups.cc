@@ -8,14 +8,17 @@ namespace bertcnn::training {
 namespace {
 
 constexpr std::string_view kEncoder = "bert.";
+constexpr std::string_view kMaskedLanguageHead = "cls.";
 constexpr std::string_view kLayer = "bert.encoder.layer.";
 
 bool has_weight_decay(const std::string& name) {
   return !name.ends_with(".bias") && name.find("LayerNorm.") == std::string::npos;
 }
 
-/// 0 for the embeddings, l for the l-th of `layers` layers, layers + 1 for the head.
+/// 0 for the embeddings, l for the l-th of `layers` layers, layers + 1 for the head. BERT's own head
+/// counts as the last layer.
 int64_t depth_of(const std::string& name, int64_t layers) {
+  if (name.starts_with(kMaskedLanguageHead)) return layers;
   if (name.starts_with(kLayer)) return std::stoll(name.substr(kLayer.size())) + 1;
   return name.starts_with(kEncoder) ? 0 : layers + 1;
 }
@@ -33,9 +36,8 @@ void add_part(std::vector<ParameterGroup>& groups, const std::string& name, doub
 
 }  // namespace
 
-std::vector<ParameterGroup> parameter_groups(const model::BertCnn& model,
+std::vector<ParameterGroup> parameter_groups(const kernels::ParameterList& trained, int64_t layers,
                                              const TrainingOptions& options) {
-  const int64_t layers = model.config().bert.num_hidden_layers;
   const bool one_encoder = options.layer_decay == 1;
   std::vector<ParameterGroup> groups;
   if (one_encoder) {
@@ -47,8 +49,7 @@ std::vector<ParameterGroup> parameter_groups(const model::BertCnn& model,
     }
   }
   add_part(groups, "head", options.head_learning_rate, options.weight_decay);
-  for (const kernels::Parameter& parameter : model.parameters()) {
-    if (!model.is_trained(parameter.name)) continue;
+  for (const kernels::Parameter& parameter : trained) {
     const int64_t depth = depth_of(parameter.name, layers);
     const int64_t part = one_encoder ? (depth > layers ? 1 : 0) : depth;
     groups[2 * part + (has_weight_decay(parameter.name) ? 0 : 1)].parameters.push_back(parameter);

@@ -1,6 +1,7 @@
 #include "training/trainer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 
@@ -46,13 +47,22 @@ void check_feature_cache(const FeatureCacheOptions& options, const model::BertCn
 
 }  // namespace
 
+at::Tensor masked_language_loss(const model::BertCnn& model, const model::MaskedLanguageHead& head,
+                                const kernels::PackedBatch& masked, const MaskedTokens& tokens,
+                                const kernels::ForwardContext& context) {
+  const at::Tensor hidden = model.last_hidden_state(masked, context).index_select(0, tokens.places);
+  return at::cross_entropy_loss(head.forward(hidden, model.word_embeddings(), context),
+                                tokens.targets);
+}
+
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
-                 at::Generator generator)
+                 at::Generator generator, const MaskedLanguage* masked_language)
     : memory_(options.gradient_checkpointing ? 0 : kMemoryOnTop),
       model_(model),
+      masked_language_(masked_language),
       options_(options),
       loss_(options.loss, model.config(), model.device()),
-      optimizer_(make_optimizer(parameter_groups(model, options), options)),
+      optimizer_(make_trained_optimizer()),
       generator_(std::move(generator)),
       weights_(weights_of(*optimizer_)) {
   if (!options.feature_cache.enabled) return;
@@ -101,8 +111,18 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
 std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batch,
                                                 const at::Tensor& targets,
                                                 const kernels::ForwardContext& context) {
-  const at::Tensor logits = forward(batch, context);
-  const at::Tensor loss = loss_(logits, targets);
+  kernels::PackedBatch masked;  // outlives the graph, which refers to it
+  at::Tensor logits;
+  at::Tensor loss;
+  if (masked_language_) {
+    const MaskedTokens tokens = mask_tokens(batch.input_ids, masked_language_->masking, generator_);
+    masked = batch;
+    masked.input_ids = tokens.input_ids;
+    loss = masked_language_loss(model_, masked_language_->head, masked, tokens, context);
+  } else {
+    logits = forward(batch, context);
+    loss = loss_(logits, targets);
+  }
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     fail("ERR_NON_FINITE", "The loss is ", value, "; the step was not taken.");
@@ -110,7 +130,26 @@ std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batc
   context.check_cancelled();
   const int64_t batches = options_.gradient_accumulation_steps;
   (batches == 1 ? loss : loss.div(batches)).backward();
-  return {logits.detach().to(at::kCPU), value};
+  return {logits.defined() ? logits.detach().to(at::kCPU) : logits, value};
+}
+
+kernels::ParameterList Trainer::trained() const {
+  kernels::ParameterList list = model_.trained_parameters();
+  if (!masked_language_) return list;
+  std::erase_if(list, [](const auto& parameter) { return !parameter.name.starts_with("bert."); });
+  if (list.empty()) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Guessing masked tokens trains the encoder, which is frozen. Change what is frozen "
+         "first.");
+  }
+  const auto& head = masked_language_->head.parameters();
+  list.insert(list.end(), head.begin(), head.end());
+  return list;
+}
+
+std::unique_ptr<Optimizer> Trainer::make_trained_optimizer() const {
+  const int64_t layers = model_.config().bert.num_hidden_layers;
+  return make_optimizer(parameter_groups(trained(), layers, options_), options_);
 }
 
 at::Tensor Trainer::forward(const kernels::PackedBatch& batch,
@@ -167,8 +206,7 @@ void Trainer::clear_gradients() {
 }
 
 void Trainer::follow_freeze() {
-  std::unique_ptr<Optimizer> optimizer =
-      make_optimizer(parameter_groups(model_, options_), options_);
+  std::unique_ptr<Optimizer> optimizer = make_trained_optimizer();
   optimizer->take_state(optimizer_->state());
   const std::vector<at::Tensor> weights = weights_of(*optimizer);
   std::vector<at::Tensor> accumulated;

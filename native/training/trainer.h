@@ -15,8 +15,10 @@
 #include "kernels/packed_batch.h"
 #include "kernels/recycling_allocator.h"
 #include "model/bert_cnn.h"
+#include "model/masked_language_head.h"
 #include "training/feature_cache.h"
 #include "training/loss.h"
+#include "training/masking.h"
 #include "training/optimizer.h"
 #include "training/options.h"
 
@@ -32,15 +34,29 @@ struct TrainerStep {
   std::vector<double> learning_rates;  // of each group; those used, or that the update will use
 };
 
+/// What guesses masked tokens, beside the encoder.
+struct MaskedLanguage {
+  model::MaskedLanguageHead head;
+  MaskingOptions masking;
+};
+
+/// The mean cross entropy of the tokens that are to be guessed; `masked` has their masks.
+at::Tensor masked_language_loss(const model::BertCnn& model, const model::MaskedLanguageHead& head,
+                                const kernels::PackedBatch& masked, const MaskedTokens& tokens,
+                                const kernels::ForwardContext& context);
+
 /// Trains a model that it does not own. Every `gradient_accumulation_steps`-th call updates the
 /// weights, by the mean of the gradients since the last update.
 class Trainer {
  public:
   /// ERR_INVALID_ARGUMENT: the options of the loss or of the feature cache do not fit the model, or
-  /// the cache's directory is none.
-  Trainer(const model::BertCnn& model, const TrainingOptions& options, at::Generator generator);
+  /// the cache's directory is none; or masked tokens are to be guessed with the encoder frozen.
+  /// `masked_language` is for that objective.
+  Trainer(const model::BertCnn& model, const TrainingOptions& options, at::Generator generator,
+          const MaskedLanguage* masked_language = nullptr);
 
-  /// Takes one step. targets: as Loss wants them, on the model's device. `cancelled` is asked
+  /// Takes one step. targets: as Loss wants them, on the model's device; not asked where masked
+  /// tokens are to be guessed, when there are no logits either. `cancelled` is asked
   /// between layers and before the update. ERR_NON_FINITE: loss or gradient is NaN or infinite. A
   /// step that throws has changed neither weights nor accumulated gradients nor optimizer nor
   /// generator.
@@ -82,6 +98,8 @@ class Trainer {
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                        const std::function<bool()>& cancelled);
   at::Tensor forward(const kernels::PackedBatch& batch, const kernels::ForwardContext& context);
+  kernels::ParameterList trained() const;
+  std::unique_ptr<Optimizer> make_trained_optimizer() const;
   /// Gives the weights the gradients of one batch, and returns its logits and its loss.
   std::pair<at::Tensor, double> backward(const kernels::PackedBatch& batch,
                                          const at::Tensor& targets,
@@ -95,6 +113,7 @@ class Trainer {
 
   const kernels::HeldMemory memory_;
   const model::BertCnn& model_;
+  const MaskedLanguage* masked_language_;
   TrainingOptions options_;
   Loss loss_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -5,6 +5,7 @@ import {
   naturalNumber,
   nonEmpty,
   nonEmptyString,
+  nullable,
   oneOf,
   positiveInteger,
   shaped,
@@ -18,7 +19,14 @@ import type { OnBadRow } from "./bad-rows.cjs";
 import { delimited, type Dialect } from "./delimited.cjs";
 import type { FileFormat } from "./file-format.cjs";
 import { jsonl } from "./jsonl.cjs";
-import { RowReader, type Column, type LabelNames, type RowOptions } from "./row-reader.cjs";
+import {
+  RowReader,
+  TextReader,
+  type Column,
+  type ExampleReader,
+  type LabelNames,
+  type RowOptions,
+} from "./row-reader.cjs";
 
 /** Options of both {@link Dataset.from} and {@link Dataset.fromFile}; `docs/data.md` explains them. */
 export interface ColumnOptions {
@@ -26,9 +34,10 @@ export interface ColumnOptions {
   textColumn?: Column | undefined;
   /**
    * The label's column. Several columns, each with a number, make a label that is an array of numbers: 0 or 1 for each
-   * label, or several regression targets. Default `label`, else `labels`.
+   * label, or several regression targets. `null`: the rows have no labels, as for {@link BertCnn.pretrain}. Default
+   * `label`, else `labels`.
    */
-  labelColumn?: Column | readonly Column[] | undefined;
+  labelColumn?: Column | readonly Column[] | null | undefined;
   /** Replaces labels by names: `{ "1": "positive" }`, `["negative", "positive"]`, or a function. Default: as they are. */
   labelNames?: LabelNames | undefined;
   /** What lies between the labels of one cell, `"|"` in `funny|sad`: each label is then an array of names. */
@@ -85,7 +94,7 @@ const delimiter: Check<string> = (value, name) => {
 
 const columnShape = {
   textColumn: column,
-  labelColumn: columns,
+  labelColumn: nullable(columns),
   labelNames,
   labelSeparator: nonEmptyString,
   labelType: oneOf("string", "number"),
@@ -110,16 +119,24 @@ function refuse(message: string): never {
 
 /** Of an array of columns each cell is a number: there is nothing to name, cut or convert. */
 function checkColumns(given: Given): void {
-  if (!Array.isArray(given.labelColumn)) return;
+  const { labelColumn } = given;
+  if (!Array.isArray(labelColumn) && labelColumn !== null) return;
+  const which = labelColumn === null ? "null for" : "several columns in";
   for (const name of ["labelNames", "labelSeparator", "labelType"] as const) {
     if (given[name] !== undefined) {
-      refuse(`Expected no options.${name} with several columns in options.labelColumn`);
+      refuse(`Expected no options.${name} with ${which} options.labelColumn`);
     }
   }
 }
 
 function givenColumns({ textColumn, labelColumn }: Given): readonly (Column | undefined)[] {
-  return [textColumn, labelColumn].flat();
+  return [textColumn, labelColumn ?? undefined].flat();
+}
+
+function readerOf(columns: RowOptions): ExampleReader {
+  return columns.labelColumn === null
+    ? new TextReader(columns.textColumn)
+    : new RowReader(columns);
 }
 
 function checkNamed(given: Given, rows: string): void {
@@ -129,9 +146,10 @@ function checkNamed(given: Given, rows: string): void {
 }
 
 function checkPlaced(given: Given): void {
-  const named = givenColumns(given).find((one) => typeof one !== "number");
+  const wanted = given.labelColumn === null ? [given.textColumn] : givenColumns(given);
+  const named = wanted.find((one) => typeof one !== "number");
   const received = named === undefined ? "none" : JSON.stringify(named);
-  if (givenColumns(given).every((one) => typeof one === "number")) return;
+  if (wanted.every((one) => typeof one === "number")) return;
   refuse(
     "Expected places of columns for options.textColumn and options.labelColumn with options.header false but " +
       `received ${received}`,
@@ -147,7 +165,7 @@ export function readDatasetOptions(value: unknown, streamed: boolean) {
     refuse("Expected no options.shuffleBuffer: it is for a source that is a function");
   }
   const { onBadRow = "fail", shuffleBuffer = 10_000, ...columns } = given;
-  return { reader: new RowReader(columns), onBadRow, shuffleBuffer };
+  return { reader: readerOf(columns), onBadRow, shuffleBuffer };
 }
 
 const ENDINGS: Readonly<Record<string, "jsonl" | "csv" | "tsv">> = {
@@ -185,14 +203,14 @@ export function readFileOptions(value: unknown, files: readonly string[]) {
   checkColumns(given);
   const { onBadRow = "fail", format = commonFormat(files), ...rest } = given;
   const { header, delimiter, quote, ...columns } = rest;
-  const reader = new RowReader(columns);
+  const reader = readerOf(columns);
   const dialect = { header, delimiter, quote };
   return { reader, onBadRow, format: fileFormat(format, reader, given, dialect) };
 }
 
 function fileFormat(
   format: "jsonl" | "csv" | "tsv",
-  reader: RowReader,
+  reader: ExampleReader,
   given: Given,
   dialect: { [K in keyof Dialect]: Dialect[K] | undefined },
 ): FileFormat {

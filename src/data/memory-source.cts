@@ -1,7 +1,7 @@
 import { BadRowCounter, type BadRows, type OnBadRow } from "./bad-rows.cjs";
 import { elementAt } from "./element.cjs";
 import type { Example } from "./example.cjs";
-import { objectRow, type RowReader } from "./row-reader.cjs";
+import { objectRow, type ExampleReader } from "./row-reader.cjs";
 import { once, type RandomReader, type RandomSource } from "./source.cjs";
 
 /** Anything that `for await` takes. */
@@ -14,7 +14,7 @@ export class MemorySource implements RandomSource {
   readonly #bad: BadRowCounter;
   readonly #collected: () => Promise<readonly Example[]>;
 
-  constructor(rows: AnyIterable, reader: RowReader, onBadRow: OnBadRow) {
+  constructor(rows: AnyIterable, reader: ExampleReader, onBadRow: OnBadRow) {
     this.labelColumns = reader.numberColumns;
     this.#bad = new BadRowCounter(onBadRow);
     this.#collected = once(() => this.#collect(rows, reader));
@@ -37,7 +37,7 @@ export class MemorySource implements RandomSource {
     };
   }
 
-  async #collect(rows: AnyIterable, reader: RowReader): Promise<readonly Example[]> {
+  async #collect(rows: AnyIterable, reader: ExampleReader): Promise<readonly Example[]> {
     const examples: Example[] = [];
     let place = 0;
     for await (const row of rows) {

@@ -14,7 +14,7 @@ export type LabelNames =
 /** Which cells make an example, and what becomes of them. */
 export interface RowOptions {
   readonly textColumn?: Column;
-  readonly labelColumn?: Column | readonly Column[];
+  readonly labelColumn?: Column | readonly Column[] | null;
   readonly labelNames?: ReadonlyMap<string, string> | ((label: string | number) => unknown);
   readonly labelSeparator?: string;
   readonly labelType?: "string" | "number";
@@ -60,6 +60,8 @@ function present(row: Row, columns: readonly Column[]): Column {
 
 /** What makes examples of rows. */
 export interface ExampleReader {
+  /** Names of the columns that each give one of a label's numbers, if several do. */
+  readonly numberColumns: readonly string[] | null;
   /** The columns that make an example of this row; throws a {@link RowProblem} where one is missing. */
   columns(row: Row): readonly Column[];
   /** Throws a {@link RowProblem} where the row does not give an example. */
@@ -68,6 +70,7 @@ export interface ExampleReader {
 
 /** Makes examples of rows without labels, whose label is empty. */
 export class TextReader implements ExampleReader {
+  readonly numberColumns = null;
   readonly #columns: readonly Column[];
 
   constructor(textColumn: Column | undefined) {
@@ -103,10 +106,9 @@ export class RowReader implements ExampleReader {
     this.#textColumns = textColumn === undefined ? TEXT_COLUMNS : [textColumn];
     this.#numberColumns = isArray(labelColumn) ? labelColumn : [];
     if (isArray(labelColumn)) this.#labelColumns = null;
-    else this.#labelColumns = labelColumn === undefined ? LABEL_COLUMNS : [labelColumn];
+    else this.#labelColumns = labelColumn == null ? LABEL_COLUMNS : [labelColumn];
   }
 
-  /** Names of the columns that each give one of a label's numbers. */
   get numberColumns(): readonly string[] | null {
     return this.#labelColumns === null ? this.#numberColumns.map(String) : null;
   }

@@ -3,7 +3,7 @@ import { BertCnnError } from "../errors.cjs";
 import { BadRowCounter, type BadRows, type OnBadRow } from "./bad-rows.cjs";
 import type { Example } from "./example.cjs";
 import type { AnyIterable } from "./memory-source.cjs";
-import { objectRow, type RowReader } from "./row-reader.cjs";
+import { objectRow, type ExampleReader } from "./row-reader.cjs";
 import { once, type StreamedSource } from "./source.cjs";
 
 /** Whether `for await` takes it and it is no string, whose characters are never rows. */
@@ -21,7 +21,7 @@ export class StreamSource implements StreamedSource {
   readonly access = "streamed";
   readonly labelColumns: readonly string[] | null;
   readonly #make: () => unknown;
-  readonly #reader: RowReader;
+  readonly #reader: ExampleReader;
   readonly #onBadRow: OnBadRow;
   /** Of the first pass that came to its end. */
   #whole: { readonly size: number; readonly bad: BadRows } | undefined;
@@ -32,7 +32,7 @@ export class StreamSource implements StreamedSource {
 
   constructor(
     make: () => unknown,
-    reader: RowReader,
+    reader: ExampleReader,
     onBadRow: OnBadRow,
     readonly shuffleBuffer: number,
   ) {

@@ -1,4 +1,11 @@
-import { fraction, naturalNumber, nonNegativeNumber, shaped, unexpected, type Check } from "../check.cjs";
+import {
+  fraction,
+  naturalNumber,
+  nonNegativeNumber,
+  shaped,
+  unexpected,
+  type Check,
+} from "../check.cjs";
 
 /** How the learning rates follow the evaluations: PyTorch's `ReduceLROnPlateau`, with its defaults. */
 export interface ReduceOnPlateau {
@@ -55,7 +62,9 @@ export const initialPlateau: PlateauState = { best: null, bad: 0, cooldown: 0, s
 export function isPlateauState(value: unknown): value is PlateauState {
   if (typeof value !== "object" || value === null) return false;
   const { best, bad, cooldown, scale } = value as Record<string, unknown>;
-  const counts = [bad, cooldown].every((count) => Number.isSafeInteger(count) && Number(count) >= 0);
+  const counts = [bad, cooldown].every(
+    (count) => Number.isSafeInteger(count) && Number(count) >= 0,
+  );
   const number = typeof scale === "number" && scale >= 0 && scale <= 1;
   return counts && number && (best === null || typeof best === "number");
 }

@@ -3,7 +3,7 @@
 import { text } from "node:stream/consumers";
 import path from "node:path";
 
-import { BertCnn, Tokenizer } from "../../dist/index.js";
+import { BertCnn, Dataset, Tokenizer } from "../../dist/index.js";
 
 /** @param {import("../../dist/index.js").Tensor<"float32">} tensor */
 function rows({ data, dims: [count, width] }) {
@@ -52,6 +52,20 @@ const jobs = {
       await model.saveStateDict(path.join(out, "weights.pt"));
       await model.saveStateDict(path.join(out, "weights.safetensors"));
       return { logits: rows((await model.predict(texts)).logits) };
+    });
+  },
+
+  /** Guesses masked tokens for a few steps, and writes the model with BERT's head. */
+  async pretrain({ directory, options, texts, steps, out }) {
+    return withModel(directory, options, async (model) => {
+      const data = Dataset.from(
+        texts.map((text) => ({ text })),
+        { labelColumn: null },
+      );
+      const run = { maxSteps: steps, batchSize: texts.length, progress: false };
+      const { loss } = await model.pretrain(data, { ...run, learningRate: 1e-3 });
+      await model.savePretrained(out);
+      return { loss };
     });
   },
 

@@ -23,9 +23,12 @@
 #include "kernels/packed_batch.h"
 #include "model/bert_cnn.h"
 #include "model/device.h"
+#include "model/masked_language_head.h"
 #include "model/weights.h"
 #include "training/loss.h"
+#include "training/masking.h"
 #include "training/options.h"
+#include "training/trainer.h"
 
 namespace bertcnn::parity {
 
@@ -253,15 +256,15 @@ inline at::Tensor targets_of(const Inputs& inputs, int64_t labels) {
   return to_tensor(std::get<std::vector<float>>(inputs.labels), {inputs.tokens.rows, labels});
 }
 
-inline model::BertCnn load_model(const engine::LoadOptions& options, const json::Value& config) {
+inline model::BertCnn load_model(const engine::LoadOptions& options, const json::Value& config,
+                                 model::Matching matching = model::Matching::whole) {
   model::ConfigOverrides overrides;
   overrides.problem_type = options.problem_type;
   overrides.padding = options.padding;
   overrides.freeze = options.freeze;
   overrides.dropout = options.dropout;
   model::BertCnn model(model::BertCnnConfig::from_json(config, overrides), at::kCPU);
-  model::load_weights(model, checkpoint::Checkpoint::open(options.directory),
-                      model::Matching::whole);
+  model::load_weights(model, checkpoint::Checkpoint::open(options.directory), matching);
   return model;
 }
 
@@ -281,6 +284,38 @@ inline void gradients(engine::ModelCompute& compute, const Case& to_run, const I
       results["grad." + parameter.name] = parameter.tensor.grad();
     }
   }
+}
+
+// ---- masked tokens
+
+/// Loss and gradients of guessing tokens that the input masks: `input_ids` with their masks,
+/// `places` in the packed batch and `targets`.
+inline Results guess_tokens(const Case& to_run, const checkpoint::Checkpoint& input) {
+  engine::LoadOptions options = to_run.options;
+  options.freeze = "none";
+  const auto compute = engine::ModelCompute::load(options);
+  const model::BertCnn model =
+      load_model(options, json::parse(compute->info().config, "config.json"),
+                 model::Matching::lenient);
+  const model::MaskedLanguageHead head(model.config().bert, at::kFloat);
+  if (!model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(options.directory)))
+    fail("ERR_CHECKPOINT_MISMATCH", "The directory has no head that guesses tokens.");
+  const auto integers = [&input](const char* name) {
+    return kernels::to_tensor(read_integers(find(input, name)), at::kCPU);
+  };
+  const kernels::PackedBatch batch = pack(*compute, read_inputs(input));
+  const kernels::ForwardContext context{true, model::make_generator(at::kCPU, 0), nullptr};
+  const training::MaskedTokens tokens{batch.input_ids, integers("places"), integers("targets")};
+  const at::Tensor loss = training::masked_language_loss(model, head, batch, tokens, context);
+  loss.backward();
+  Results results{{"loss", loss.detach().reshape({1})}};
+  for (const auto* list : {&model.parameters(), &head.parameters()}) {
+    for (const kernels::Parameter& parameter : *list) {
+      if (!parameter.tensor.grad().defined()) continue;
+      results["grad." + parameter.name] = parameter.tensor.grad();
+    }
+  }
+  return results;
 }
 
 // ---- training

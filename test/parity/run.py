@@ -25,6 +25,7 @@ import check_files
 import check_freeze
 import check_heads
 import check_perturbed
+import check_pretraining
 import check_state
 import check_texts
 import check_training
@@ -44,6 +45,7 @@ SECTIONS = {
     "freeze": check_freeze.tiny,
     "heads": check_heads.check,
     "windows": check_windows.check,
+    "pretraining": check_pretraining.check,
     "tiny": check_values.tiny,
     "perturbed": check_perturbed.changed_models,
     "mistakes": check_perturbed.tiny_mistakes,

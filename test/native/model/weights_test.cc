@@ -23,7 +23,7 @@ template <typename Rename>
 double difference_after_renaming(Rename&& rename) {
   const BertCnn source = random_model({}, kTinyConfig, 1);
   const BertCnn target = random_model({}, kTinyConfig, 2);
-  SavedWeights saved = save_weights(source);
+  SavedWeights saved = save_weights(source.parameters());
   for (checkpoint::Tensor& tensor : saved.tensors) tensor.name = rename(tensor.name);
   const TemporaryFolder folder;
   checkpoint::write_safetensors(folder / "file", saved.tensors, {});

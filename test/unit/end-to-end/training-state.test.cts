@@ -74,6 +74,21 @@ describe("a training state", () => {
     expect((await again.predict("good")).logits).toEqual((await model.predict("good")).logits);
   });
 
+  it("keeps the scale of the learning rates", async () => {
+    const { model, file } = await trained({ headLearningRate: 1e-3 });
+    await expectError(model.setLearningRateScale(-1), "ERR_INVALID_ARGUMENT", "scale");
+    await model.setLearningRateScale(0.5);
+    const rates = async (of: BertCnn) => (await of.trainStep(batches[0]!)).learningRates.at(-1);
+    expect(await rates(model)).toBe(5e-4);
+    await model.saveTrainingState(file);
+    const again = await load(name, options);
+    await expectError(again.setLearningRateScale(2), "ERR_TRAINING_NOT_CONFIGURED");
+    await again.loadTrainingState(file);
+    expect(await rates(again)).toBe(5e-4);
+    again.configureTraining({ headLearningRate: 1e-3 });
+    expect(await rates(again)).toBe(1e-3);
+  });
+
   it("goes on in another process", async () => {
     const { model, file } = await trained(adamw);
     const losses = await take(model, 3, 3);

@@ -112,6 +112,29 @@ describe("fit", () => {
     expect(result).toMatchObject({ step: 3, stopped: "early stopping" });
   });
 
+  it("lowers the learning rates on a plateau, and goes on with them", async () => {
+    const outputDir = path.join(await temporaryFolder(), "run");
+    const options = {
+      ...quick,
+      epochs: 4,
+      evalDataset,
+      outputDir,
+      // None is so much better than the first.
+      reduceOnPlateau: { factor: 0.5, patience: 0, threshold: 1e9, minScale: 0.25 },
+    };
+    const ratesOf = async (model: BertCnn, more: FitOptions) => {
+      const rates: number[] = [];
+      const onStep = ({ epoch, learningRates }: StepRecord) => {
+        if (Number.isInteger(epoch)) rates.push(learningRates.at(-1)!);
+      };
+      await model.fit(train, { ...options, ...more, onStep });
+      return rates;
+    };
+    expect(await ratesOf(await classifier(), {})).toEqual([1e-2, 1e-2, 5e-3, 2.5e-3]);
+    const resumeFromCheckpoint = path.join(outputDir, "checkpoint-18");
+    expect(await ratesOf(await classifier(), { resumeFromCheckpoint })).toEqual([2.5e-3]);
+  });
+
   it("stops after maxSteps and evaluates once more", async () => {
     const model = await classifier();
     const evaluated: number[] = [];

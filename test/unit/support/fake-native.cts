@@ -138,6 +138,8 @@ export class FakeNative implements NativeModule {
       setLearningRateScale: (...args) => this.#record<undefined>("setLearningRateScale", args),
       setCalibration: (...args) => this.#record<string>("setCalibration", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
+      maskedLanguageLoss: (...args) =>
+        this.#record<{ loss: number; tokens: number }>("maskedLanguageLoss", args),
       evaluate: (...args) => this.#record<NativePrediction>("evaluate", args),
       explain: (...args) => this.#record<NativeTextExplanation[]>("explain", args),
       saveTrainingState: (...args) => this.#record<undefined>("saveTrainingState", args),

@@ -1,0 +1,88 @@
+#include "training/masking.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include "failure.h"
+#include "model/device.h"
+
+namespace bertcnn::training {
+namespace {
+
+constexpr int64_t kMask = 4;
+
+MaskingOptions options(double probability) {
+  MaskingOptions result;
+  result.probability = probability;
+  result.mask_token_id = kMask;
+  result.special_token_ids = {0, 2, 3, kMask};
+  result.vocab_size = 1000;
+  return result;
+}
+
+at::Tensor ids(int64_t count) {
+  at::Generator generator = model::make_generator(at::kCPU, 9);
+  at::Tensor tokens = at::full({count}, 0, at::kLong);
+  tokens.random_(5, 1000, generator);
+  tokens[0] = 2;
+  tokens[count - 1] = 3;
+  return tokens;
+}
+
+int64_t count(const at::Tensor& flags) {
+  return flags.sum().item<int64_t>();
+}
+
+TEST(Masking, ChoosesItsShareAndMasksEightTenthsOfIt) {
+  const int64_t tokens = 200'000;
+  const at::Tensor input = ids(tokens);
+  at::Generator generator = model::make_generator(at::kCPU, 1);
+  const MaskedTokens masked = mask_tokens(input, options(0.15), generator);
+  const auto chosen = static_cast<double>(masked.places.numel());
+  EXPECT_NEAR(chosen / tokens, 0.15, 0.004);  // five standard deviations
+  const at::Tensor now = masked.input_ids.index_select(0, masked.places);
+  EXPECT_NEAR(static_cast<double>(count(now.eq(kMask))) / chosen, 0.8, 0.012);
+  // One in a thousand of those that become any token becomes what it was.
+  EXPECT_NEAR(static_cast<double>(count(now.eq(masked.targets))) / chosen, 0.1001, 0.009);
+  EXPECT_TRUE(masked.targets.equal(input.index_select(0, masked.places)));
+  // Nothing else has changed.
+  at::Tensor rest = masked.input_ids.clone();
+  rest.index_put_({masked.places}, masked.targets);
+  EXPECT_TRUE(rest.equal(input));
+}
+
+TEST(Masking, LeavesSpecialTokensAlone) {
+  at::Generator generator = model::make_generator(at::kCPU, 1);
+  const MaskedTokens masked = mask_tokens(ids(50), options(1), generator);
+  EXPECT_EQ(masked.places.numel(), 48);
+  EXPECT_EQ(masked.places[0].item<int64_t>(), 1);
+  EXPECT_EQ(masked.input_ids[0].item<int64_t>(), 2);
+  EXPECT_EQ(masked.input_ids[49].item<int64_t>(), 3);
+}
+
+TEST(Masking, ChoosesAtLeastOneToken) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    at::Generator generator = model::make_generator(at::kCPU, seed);
+    EXPECT_EQ(mask_tokens(ids(6), options(1e-6), generator).places.numel(), 1);
+  }
+}
+
+TEST(Masking, RepeatsWithTheSameSeed) {
+  const auto run = [](uint64_t seed) {
+    at::Generator generator = model::make_generator(at::kCPU, seed);
+    return mask_tokens(ids(100), options(0.15), generator).input_ids;
+  };
+  EXPECT_TRUE(run(1).equal(run(1)));
+  EXPECT_FALSE(run(1).equal(run(2)));
+}
+
+TEST(Masking, RefusesTextsOfSpecialTokensOnly) {
+  at::Generator generator = model::make_generator(at::kCPU, 1);
+  EXPECT_EQ(bertcnn::testing::failure_code(
+                [&] { mask_tokens(at::full({3}, 2, at::kLong), options(0.15), generator); }),
+            "ERR_INVALID_INPUT");
+}
+
+}  // namespace
+}  // namespace bertcnn::training
