@@ -1,11 +1,15 @@
 /**
  * Trains bertcnn and the Python prototype on real texts, with the same splits and settings: `npm run experiments [--
- * --sets movies,spam --seeds 3 --docs]`. MiniLM with kernels 3, 4 and 5, all of it trained. Each in a process of its
- * own, one right after the other, timed from its start to its end. Such pairs are kept in scripts/experiments/runs.json,
- * and another call goes on from there; `--fresh` forgets them. With `--docs` the table goes to docs/results.md. Fails
- * where a goal is missed.
+ * --sets movies,spam --seeds 3 --docs]`. MiniLM with kernels 3, 4 and 5, all of it trained, each in a process of its own,
+ * one right after the other. Fails where a goal is missed.
+ *
+ * With `--head`, `--long` or `--pretrain` it trains bertcnn alone with one option or another: the studies of
+ * scripts/experiments/studies.mjs.
+ *
+ * What has run is kept in scripts/experiments/runs.json, and another call goes on from there; `--fresh` forgets it. With
+ * `--docs` the tables go to docs/results.md.
  */
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,17 +18,19 @@ import { parseArgs } from "node:util";
 import { minilm } from "./assets.mjs";
 import { describeMachine, multipliesBfloat16 } from "./bench/peers/machine.mjs";
 import { asText } from "./bench/peers/table.mjs";
-import { judge, tableOf, writeDocs } from "./experiments/results.mjs";
+import { Kept } from "./experiments/kept.mjs";
+import { judge, studyTable, tableOf, writeDocs } from "./experiments/results.mjs";
 import { SETS, writeSplit } from "./experiments/sets.mjs";
+import { STUDIES } from "./experiments/studies.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
 import { run } from "./setup/process.mjs";
 import { SetupError } from "./setup/project.mjs";
 import { pythonPackages } from "./setup/python.mjs";
 
 const FOLDER = fileURLToPath(new URL("experiments", import.meta.url));
-const KEPT = path.join(FOLDER, "runs.json");
 /** Texts of a set that are used, drawn once: with all of them the runs would take most of a day. */
 const TEXTS = 2000;
+const TEST_SIZE = 0.2;
 const SETTINGS = { epochs: 3, batchSize: 32, learningRate: 5e-5, headLearningRate: 1e-3 };
 const SYSTEMS = {
   prototype: ["python3", path.join(FOLDER, "prototype.py")],
@@ -40,6 +46,7 @@ function readOptions() {
       limit: { type: "string", default: String(TEXTS) }, // texts of a set
       fresh: { type: "boolean", default: false },
       docs: { type: "boolean", default: false },
+      ...Object.fromEntries(Object.keys(STUDIES).map((name) => [name, { type: "boolean" }])),
     },
   });
   const names = values.sets.split(",");
@@ -57,6 +64,7 @@ function readOptions() {
     seeds: Array.from({ length: Number(values.seeds) }, (_, i) => i + 1),
     dtypes: possible(values.dtypes.split(",")),
     limit: Number(values.limit),
+    studies: Object.keys(STUDIES).filter((name) => values[name]),
     fresh: values.fresh,
     docs: values.docs,
   };
@@ -70,45 +78,98 @@ function possible(dtypes) {
   return dtypes.filter((dtype) => dtype !== "bfloat16");
 }
 
-/** @typedef {import("./experiments/results.mjs").Pair} Pair */
+/** Trains once, in a process of its own, timed from its start to its end. */
+async function train(system, task, { env, scratch }) {
+  const [command, script] = SYSTEMS[system];
+  const file = path.join(scratch, "task.json");
+  writeFileSync(file, JSON.stringify(task));
+  const begin = performance.now();
+  const printed = await run(command, [script, file], { what: `training by ${system}`, env });
+  return { ...JSON.parse(printed), seconds: (performance.now() - begin) / 1000 };
+}
 
-/** The pairs that ran before with as many texts and the same settings; others are left in the file. */
-class Kept {
-  constructor(limit, fresh) {
-    this.conditions = JSON.stringify({ limit, ...SETTINGS });
-    /** @type {Pair[]} */
-    this.all = existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, "utf8")) : [];
-    if (fresh) this.all = this.all.filter(({ conditions }) => conditions !== this.conditions);
+/** Both systems beside each other. */
+async function compare(options, surroundings) {
+  const conditions = { limit: options.limit, ...SETTINGS };
+  const kept = new Kept(conditions, options.fresh);
+  for (const dtype of options.dtypes) {
+    for (const set of options.sets) {
+      for (const seed of options.seeds) {
+        const what = { set: set.name, dtype, seed };
+        if (kept.has(what)) continue;
+        const split = { seed, folder: surroundings.scratch, limit: options.limit };
+        const files = await writeSplit(set, { ...split, testSize: TEST_SIZE });
+        const task = { ...surroundings.task(set), ...files, seed, dtype };
+        const runs = {};
+        for (const system of Object.keys(SYSTEMS)) {
+          runs[system] = await train(system, task, surroundings);
+          tell([set.name, dtype, `seed ${String(seed)}`, system], runs[system]);
+        }
+        kept.add({ ...what, ...runs, ...surroundings.machine });
+      }
+    }
   }
-
-  get pairs() {
-    return this.all.filter(({ conditions }) => conditions === this.conditions);
-  }
-
-  has(wanted) {
-    const same = (pair) => Object.entries(wanted).every(([key, value]) => pair[key] === value);
-    return this.pairs.some(same);
-  }
-
-  add(pair) {
-    this.all.push({ ...pair, conditions: this.conditions });
-    const lines = this.all.map((one) => JSON.stringify(one)).join(",\n");
-    writeFileSync(`${KEPT}.part`, `[\n${lines}\n]\n`);
-    renameSync(`${KEPT}.part`, KEPT);
+  console.log(asText(tableOf(kept.records, options.sets)));
+  const judged = judge(kept.records, options.sets);
+  console.log(judged.join("\n"));
+  if (judged.some((line) => line.startsWith("MISSED"))) process.exitCode = 1;
+  if (options.docs) {
+    const facts = [...machines(kept.records), `at most ${String(options.limit)} texts of a set`];
+    facts.push("a seed decides split, order, head and dropout");
+    await writeDocs("", facts, tableOf(kept.records, SETS));
   }
 }
 
-/** Trains both, one right after the other. */
-async function trainBoth(task, { env, scratch }) {
-  const runs = {};
-  for (const [system, [command, script]] of Object.entries(SYSTEMS)) {
-    const file = path.join(scratch, "task.json");
-    writeFileSync(file, JSON.stringify(task));
-    const begin = performance.now();
-    const printed = await run(command, [script, file], { what: `training by ${system}`, env });
-    runs[system] = { ...JSON.parse(printed), seconds: (performance.now() - begin) / 1000 };
+/** bertcnn's options beside each other, seed by seed. */
+async function study(name, options, surroundings) {
+  const { variants, set: setName, texts, testSize, epochs, load } = STUDIES[name];
+  const set = SETS.find((one) => one.name === setName);
+  const dtype = possible(["bfloat16"])[0] ?? "float32";
+  const kept = new Kept(
+    { study: name, dtype, texts, testSize, load, ...SETTINGS, epochs },
+    options.fresh,
+  );
+  for (const seed of options.seeds) {
+    const split = { seed, folder: surroundings.scratch, limit: texts, testSize };
+    const files = await writeSplit(set, split);
+    for (const { title, ...variant } of variants) {
+      const what = { set: setName, variant: title, seed };
+      if (kept.has(what)) continue;
+      const both = { ...load, ...variant.load };
+      const task = {
+        ...surroundings.task(set),
+        epochs,
+        ...files,
+        seed,
+        dtype,
+        ...variant,
+        load: both,
+      };
+      const made = await train("bertcnn", task, surroundings);
+      tell([name, `seed ${String(seed)}`, title], made);
+      kept.add({ ...what, ...made, ...surroundings.machine });
+    }
   }
-  return runs;
+  const table = studyTable(kept.records, variants, set);
+  console.log(asText(table));
+  if (!options.docs) return;
+  const facts = [
+    ...machines(kept.records),
+    dtype,
+    `${String(texts)} texts, ${String(100 * testSize)} % of them tested`,
+  ];
+  facts.push(`${String(epochs)} epochs`);
+  await writeDocs(` --${name}`, facts, table);
+}
+
+function tell(what, { score, seconds }) {
+  console.log(`${what.join(", ")}: ${score.toFixed(4)} in ${seconds.toFixed(0)} s`);
+}
+
+/** Where the records were made. */
+function machines(records) {
+  const all = records.map(({ processor, threads }) => `${processor}, ${String(threads)} cores`);
+  return [[...new Set(all)].join("; ")];
 }
 
 await reportingFailure(async () => {
@@ -116,46 +177,16 @@ await reportingFailure(async () => {
   await setUp();
   const env = { ...process.env, PYTHONPATH: await pythonPackages(), PYTHONDONTWRITEBYTECODE: "1" };
   const encoder = await minilm();
-  const threads = os.availableParallelism();
-  const { processor } = describeMachine();
-  const kept = new Kept(options.limit, options.fresh);
+  const machine = { processor: describeMachine().processor, threads: os.availableParallelism() };
   const scratch = mkdtempSync(path.join(os.tmpdir(), "bertcnn-experiments-"));
-  const wanted = options.dtypes.flatMap((dtype) =>
-    options.sets.flatMap((set) => options.seeds.map((seed) => ({ set, seed, dtype }))),
-  );
+  const task = ({ problemType, labels, maxLength }) => ({
+    ...{ ...SETTINGS, encoder, threads: machine.threads, problemType, labels, maxLength },
+  });
   try {
-    for (const { set, seed, dtype } of wanted) {
-      const what = { set: set.name, dtype, seed };
-      if (kept.has(what)) continue;
-      const files = await writeSplit(set, { seed, folder: scratch, limit: options.limit });
-      const { problemType, labels, maxLength } = set;
-      const task = { ...SETTINGS, encoder, threads, problemType, labels, maxLength, seed, dtype };
-      const runs = await trainBoth({ ...task, ...files }, { env, scratch });
-      kept.add({ ...what, ...runs, processor, threads });
-      const told = Object.entries(runs).map(
-        ([system, { score, seconds }]) =>
-          `${system} ${score.toFixed(4)} in ${seconds.toFixed(0)} s`,
-      );
-      console.log(`${set.name}, ${dtype}, seed ${String(seed)}: ${told.join(", ")}`);
-    }
-    console.log(asText(tableOf(kept.pairs, options.sets)));
-    const judged = judge(kept.pairs, options.sets);
-    console.log(judged.join("\n"));
-    if (judged.some((line) => line.startsWith("MISSED"))) process.exitCode = 1;
-    if (options.docs) await writeDocs(kept.pairs, SETS, factsOf(kept.pairs, options));
+    const surroundings = { env, scratch, machine, task };
+    for (const name of options.studies) await study(name, options, surroundings);
+    if (options.studies.length === 0) await compare(options, surroundings);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 });
-
-/** What a reader of the table has to know. */
-function factsOf(pairs, { limit }) {
-  const machines = new Set(
-    pairs.map(({ processor, threads }) => `${processor}, ${String(threads)} cores`),
-  );
-  return [
-    [...machines].join("; "),
-    `at most ${String(limit)} texts of a set`,
-    "a seed decides split, order, head and dropout",
-  ];
-}

@@ -8,7 +8,6 @@ import { asMarkdown } from "../bench/peers/table.mjs";
 import { root } from "../setup/project.mjs";
 
 const PAGE = path.join(root, "docs", "results.md");
-const BEGIN = "<!-- measured: npm run experiments -- --docs -->";
 /** By how much bertcnn's mean score may stay behind the prototype's of the same precision. */
 const TOLERANCE = 0.01;
 /** How many times as fast the whole of a run on this set has to be, in float32. */
@@ -101,10 +100,41 @@ export function judge(pairs, sets) {
   return lines;
 }
 
-/** Writes the measured part of docs/results.md. */
-export async function writeDocs(pairs, sets, facts) {
-  const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(tableOf(pairs, sets))];
-  const measured = replaceMeasured(readFileSync(PAGE, "utf8"), content.join("\n"), BEGIN);
+/**
+ * @param {(Run & { variant: string, seed: number })[]} records
+ * @param {import("./studies.mjs").Variant[]} variants
+ * @param {import("./sets.mjs").TextSet} set
+ */
+export function studyTable(records, variants, set) {
+  const bySeed = (title) =>
+    records.filter(({ variant }) => variant === title).sort((a, b) => a.seed - b.seed);
+  const first = bySeed(variants[0].title);
+  const rows = variants.flatMap(({ title }) => {
+    const runs = bySeed(title);
+    if (runs.length === 0) return [];
+    const pairs = runs.flatMap((run) => {
+      const base = first.find(({ seed }) => seed === run.seed);
+      return base === undefined ? [] : [[base, run]];
+    });
+    const gains = pairs.map(([base, run]) => run.score - base.score);
+    const { ratio } = pairedRatio(
+      pairs.map(([, run]) => run.seconds),
+      pairs.map(([base]) => base.seconds),
+    );
+    const gain = title === variants[0].title ? "" : spread(gains);
+    return [
+      [title, String(runs.length), spread(runs.map(({ score }) => score)), gain, ratio.toFixed(2)],
+    ];
+  });
+  const what = set.problemType === "regression" ? "correlation" : "accuracy";
+  return { head: ["", "seeds", what, "more than the first", "times the first's time"], rows };
+}
+
+/** Writes a measured part of docs/results.md: that of `npm run experiments` with these arguments. */
+export async function writeDocs(study, facts, table) {
+  const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(table)];
+  const begin = `<!-- measured: npm run experiments --${study} --docs -->`;
+  const measured = replaceMeasured(readFileSync(PAGE, "utf8"), content.join("\n"), begin);
   const prettier = await import("prettier");
   const style = await prettier.resolveConfig(PAGE);
   writeFileSync(PAGE, await prettier.format(measured, { ...style, parser: "markdown" }));

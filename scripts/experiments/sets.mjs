@@ -6,7 +6,6 @@ import { pipeline } from "node:stream/promises";
 import { ratings } from "../assets.mjs";
 import { mails } from "../setup/npm-package.mjs";
 
-const TEST_SIZE = 0.2;
 /** Characters of a mail that are kept: more than its first tokens take. */
 const MAIL_LIMIT = 4000;
 
@@ -63,22 +62,32 @@ function readMails(folder) {
 }
 
 /**
- * Divides a set by lot and writes its parts as lines of JSON with `text` and `label`.
+ * Divides a set by lot and writes its parts as lines of JSON with `text` and `label`; and as `unlabelled` the texts of
+ * the whole set, but for those that are tested.
  *
  * @param {TextSet} set
- * @param {{ seed: number, folder: string, limit: number }} how `limit`: at most so many texts
+ * @param {{ seed: number, folder: string, limit: number, testSize: number }} how `limit`: at most so many texts;
+ * `testSize`: the share of these that is tested
  */
-export async function writeSplit(set, { seed, folder, limit }) {
+export async function writeSplit(set, { seed, folder, limit, testSize }) {
   const { Dataset } = await import("../../dist/index.js"); // which setting up makes
   const all = await set.read(Dataset);
   const drawn =
     limit < (await all.size()) ? (await all.split({ testSize: limit, seed: 0 })).test : all;
-  const parts = await drawn.split({ testSize: TEST_SIZE, seed });
-  const files = { train: path.join(folder, "train.jsonl"), test: path.join(folder, "test.jsonl") };
-  for (const [part, file] of Object.entries(files)) {
-    await pipeline(linesOf(parts[part], set), createWriteStream(file));
+  const parts = await drawn.split({ testSize, seed });
+  const file = (part) => path.join(folder, `${part}.jsonl`);
+  for (const part of ["train", "test"]) {
+    await pipeline(linesOf(parts[part], set), createWriteStream(file(part)));
   }
-  return files;
+  const tested = new Set();
+  for await (const { text } of parts.test) tested.add(text);
+  await pipeline(untested(all, tested), createWriteStream(file("unlabelled")));
+  return { train: file("train"), test: file("test"), unlabelled: file("unlabelled") };
+}
+
+async function* untested(dataset, tested) {
+  for await (const { text } of dataset)
+    if (!tested.has(text)) yield `${JSON.stringify({ text })}\n`;
 }
 
 async function* linesOf(dataset, { labels, problemType }) {

@@ -25,8 +25,9 @@ const END = "<!-- end of what is measured -->";
 
 /** Puts `content` between the markers of `page`. @param {string} page @param {string} content @param {string} first */
 export function replaceMeasured(page, content, first = BEGIN) {
-  const [begin, end] = [page.indexOf(first), page.indexOf(END)];
-  if (begin < 0 || end < begin) {
+  const begin = page.indexOf(first);
+  const end = page.indexOf(END, begin);
+  if (begin < 0 || end < 0) {
     throw new Error(`Expected the lines '${first}' and '${END}', in this order, in the page`);
   }
   return `${page.slice(0, begin + first.length)}\n\n${content.trim()}\n\n${page.slice(end)}`;

@@ -54,11 +54,12 @@ describe("longText: window", () => {
   it.each(["frozen", "max-over-time"] as const)("learns from whole texts: %s", async (variant) => {
     const model = await load("tiny-bert", {
       ...{ ...options, longText: "window", variant, dropout: 0, hiddenDropout: 0 },
+      attentionDropout: 0,
     });
     model.configureTraining({ learningRate: 1e-3, headLearningRate: 2e-2 });
     const batch = { texts: [`${long} great`, `${long} awful awful`], labels: ["good", "bad"] };
     const losses: number[] = [];
-    for (let i = 0; i < 30; i++) losses.push((await model.trainStep(batch)).loss);
+    for (let i = 0; i < 60; i++) losses.push((await model.trainStep(batch)).loss);
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 4);
   });
 
