@@ -4,7 +4,8 @@
  * one right after the other. Fails where a goal is missed.
  *
  * With `--head`, `--long` or `--pretrain` it trains bertcnn alone with one option or another: the studies of
- * scripts/experiments/studies.mjs.
+ * scripts/experiments/studies.mjs. With `--explanations` it deletes tokens that explanations name, and those that
+ * integrated gradients do.
  *
  * What has run is kept in scripts/experiments/runs.json, and another call goes on from there; `--fresh` forgets it. With
  * `--docs` the tables go to docs/results.md.
@@ -19,7 +20,7 @@ import { minilm } from "./assets.mjs";
 import { describeMachine, multipliesBfloat16 } from "./bench/peers/machine.mjs";
 import { asText } from "./bench/peers/table.mjs";
 import { Kept } from "./experiments/kept.mjs";
-import { judge, studyTable, tableOf, writeDocs } from "./experiments/results.mjs";
+import { deletionTable, judge, studyTable, tableOf, writeDocs } from "./experiments/results.mjs";
 import { SETS, writeSplit } from "./experiments/sets.mjs";
 import { STUDIES } from "./experiments/studies.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
@@ -31,6 +32,7 @@ const FOLDER = fileURLToPath(new URL("experiments", import.meta.url));
 /** Texts of a set that are used, drawn once: with all of them the runs would take most of a day. */
 const TEXTS = 2000;
 const TEST_SIZE = 0.2;
+const EXPLAINED = 200; // texts
 const SETTINGS = { epochs: 3, batchSize: 32, learningRate: 5e-5, headLearningRate: 1e-3 };
 const SYSTEMS = {
   prototype: ["python3", path.join(FOLDER, "prototype.py")],
@@ -46,6 +48,7 @@ function readOptions() {
       limit: { type: "string", default: String(TEXTS) }, // texts of a set
       fresh: { type: "boolean", default: false },
       docs: { type: "boolean", default: false },
+      explanations: { type: "boolean", default: false },
       ...Object.fromEntries(Object.keys(STUDIES).map((name) => [name, { type: "boolean" }])),
     },
   });
@@ -65,6 +68,7 @@ function readOptions() {
     dtypes: possible(values.dtypes.split(",")),
     limit: Number(values.limit),
     studies: Object.keys(STUDIES).filter((name) => values[name]),
+    explanations: values.explanations,
     fresh: values.fresh,
     docs: values.docs,
   };
@@ -76,6 +80,33 @@ function possible(dtypes) {
   if (dtypes.includes("bfloat16"))
     console.log("left out: bfloat16, which this processor does not multiply");
   return dtypes.filter((dtype) => dtype !== "bfloat16");
+}
+
+/** Deletes what explanations name first, and what integrated gradients do. */
+async function deletions({ docs }, { env, scratch, task, machine }) {
+  const set = SETS.find(({ name }) => name === "movies");
+  const seed = 1;
+  const split = { seed, folder: scratch, limit: TEXTS, testSize: TEST_SIZE };
+  const files = await writeSplit(set, split);
+  const call = async ([command, script], own) => {
+    const file = path.join(scratch, "task.json");
+    writeFileSync(file, JSON.stringify({ ...task(set), ...files, ...own, seed, scratch }));
+    return JSON.parse(await run(command, [path.join(FOLDER, script), file], { what: script, env }));
+  };
+  const dtype = possible(["bfloat16"])[0] ?? "float32";
+  const fitted = await call([process.execPath, "explanations.mjs"], {
+    dtype,
+    explained: EXPLAINED,
+  });
+  const found = await call(["python3", "deletion.py"], fitted);
+  const table = deletionTable(found);
+  console.log(asText(table));
+  if (!docs) return;
+  const facts = [
+    `${String(found.texts)} movie reviews, of a model fitted as in results.md`,
+    machine.processor,
+  ];
+  await writeDocs(" --explanations", facts, table, "explanations.md");
 }
 
 /** Trains once, in a process of its own, timed from its start to its end. */
@@ -185,7 +216,8 @@ await reportingFailure(async () => {
   try {
     const surroundings = { env, scratch, machine, task };
     for (const name of options.studies) await study(name, options, surroundings);
-    if (options.studies.length === 0) await compare(options, surroundings);
+    if (options.explanations) await deletions(options, surroundings);
+    if (options.studies.length === 0 && !options.explanations) await compare(options, surroundings);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

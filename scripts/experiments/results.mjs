@@ -7,7 +7,6 @@ import { pairedRatio } from "../bench/peers/statistics.mjs";
 import { asMarkdown } from "../bench/peers/table.mjs";
 import { root } from "../setup/project.mjs";
 
-const PAGE = path.join(root, "docs", "results.md");
 /** By how much bertcnn's mean score may stay behind the prototype's of the same precision. */
 const TOLERANCE = 0.01;
 /** How many times as fast the whole of a run on this set has to be, in float32. */
@@ -130,12 +129,24 @@ export function studyTable(records, variants, set) {
   return { head: ["", "seeds", what, "more than the first", "times the first's time"], rows };
 }
 
-/** Writes a measured part of docs/results.md: that of `npm run experiments` with these arguments. */
-export async function writeDocs(study, facts, table) {
+/** How far outputs fall when tokens are deleted, by what named them. */
+export function deletionTable({ shares, means, errors }) {
+  const head = ["", ...shares.map((share) => `${String(100 * share)} % deleted`), "mean"];
+  const rows = Object.entries(means).map(([name, falls]) => [
+    name,
+    ...falls.map((fall, i) => `${fall.toFixed(3)} ± ${errors[name][i].toFixed(3)}`),
+    mean(falls).toFixed(3),
+  ]);
+  return { head, rows };
+}
+
+/** Writes a measured part of a page in docs: that of `npm run experiments` with these arguments. */
+export async function writeDocs(study, facts, table, page = "results.md") {
+  const file = path.join(root, "docs", page);
   const content = [...facts.map((fact) => `- ${fact}`), "", asMarkdown(table)];
   const begin = `<!-- measured: npm run experiments --${study} --docs -->`;
-  const measured = replaceMeasured(readFileSync(PAGE, "utf8"), content.join("\n"), begin);
+  const measured = replaceMeasured(readFileSync(file, "utf8"), content.join("\n"), begin);
   const prettier = await import("prettier");
-  const style = await prettier.resolveConfig(PAGE);
-  writeFileSync(PAGE, await prettier.format(measured, { ...style, parser: "markdown" }));
+  const style = await prettier.resolveConfig(file);
+  writeFileSync(file, await prettier.format(measured, { ...style, parser: "markdown" }));
 }

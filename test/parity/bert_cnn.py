@@ -41,6 +41,8 @@ class HeadConfig:
     layer_norm: bool = False  # before the classifier
     hidden_layers: int = 1  # of the encoder's last ones, which the convolutions see
     layer_combination: str = "mean"  # of several: or "concat", "mix"
+    long_text: str = "truncate"
+    window_overlap: int | None = None
 
     @property
     def numbers_of_filter(self) -> int:
@@ -69,6 +71,7 @@ class HeadConfig:
             "layer_norm": self.layer_norm,
             "hidden_layers": self.hidden_layers,
             "layer_combination": self.layer_combination,
+            "long_text": self.long_text,
         }
 
 

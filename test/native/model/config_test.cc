@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "error.h"
+#include "failure.h"
 #include "model/bert_cnn_config.h"
 #include "random_model.h"
 
@@ -265,6 +266,38 @@ TEST(Config, KeepsTheHeadsForm) {
   EXPECT_EQ(read(source, {.head = {.hidden_layers = 3, .layer_combination = "concat"}})
                 .head.input_size(24),
             72);
+}
+
+TEST(Config, KeepsWhatBecomesOfLongTexts) {
+  EXPECT_EQ(read("{}").long_text, LongText::truncate);
+  const BertCnnConfig first = read("{}", {.long_text = "window", .window_overlap = 7});
+  EXPECT_EQ(first.long_text, LongText::window);
+  EXPECT_EQ(first.overlap_of(20), 7);
+  const std::string saved = json::write(first.to_json());
+  EXPECT_EQ(read(saved).window_overlap, 7);
+  // No weight depends on it: another is no other head.
+  EXPECT_EQ(read(saved, {.long_text = "truncate"}).long_text, LongText::truncate);
+  EXPECT_EQ(read(saved, {.window_overlap = 3}).overlap_of(20), 3);
+  EXPECT_EQ(read("{}", {.long_text = "window"}).overlap_of(18), 4);
+}
+
+TEST(Config, RefusesWindowsThatCannotBe) {
+  const auto fails = [](const ConfigOverrides& overrides, const char* name) {
+    const std::string error = failure("{}", overrides);
+    return error.starts_with("ERR_INVALID_ARGUMENT") && error.find(name) != std::string::npos;
+  };
+  EXPECT_TRUE(fails({.long_text = "cut"}, "longText"));
+  EXPECT_TRUE(fails({.window_overlap = 3}, "windowOverlap"));
+  EXPECT_TRUE(fails({.padding = "include", .long_text = "window"}, "padding"));
+  EXPECT_TRUE(failure(R"({"bert_cnn": {"long_text": "window", "window_overlap": -1}})")
+                  .starts_with("ERR_INVALID_CONFIG"));
+  const BertCnnConfig wide = read("{}", {.long_text = "window", .window_overlap = 7});
+  const auto overlap_error = [&](int64_t max_length) {
+    return bertcnn::testing::failure_code([&] { wide.overlap_of(max_length); });
+  };
+  EXPECT_EQ(overlap_error(2), "ERR_INVALID_ARGUMENT");
+  EXPECT_EQ(overlap_error(9), "ERR_INVALID_ARGUMENT");
+  EXPECT_EQ(overlap_error(10), "");
 }
 
 TEST(Config, ReadsWhatItSavedWithoutLayers) {
