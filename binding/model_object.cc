@@ -115,6 +115,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                    InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
                    InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
                    InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
+                   InstanceMethod<&Self::checked<&Self::save_encoder>>("saveEncoder"),
                    InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
                    InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
                    InstanceMethod<&Self::checked<&Self::warm_up>>("warmUp"),
@@ -371,6 +372,13 @@ Napi::Value ModelObject::load_training_state(const Napi::CallbackInfo& info) {
         *position = compute.load_training_state(file);
       },
       [position](Napi::Env env) { return to_js(env, *position); });
+}
+
+Napi::Value ModelObject::save_encoder(const Napi::CallbackInfo& info) {
+  const auto directory = convert<std::string>(info[0], "directory");
+  return run(
+      info.Env(),
+      [directory](engine::ModelCompute& compute) { compute.save_encoder(directory); }, undefined);
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

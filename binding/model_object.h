@@ -54,6 +54,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value explain(const Napi::CallbackInfo& info);
   Napi::Value masked_language_loss(const Napi::CallbackInfo& info);
   Napi::Value save_pretrained(const Napi::CallbackInfo& info);
+  Napi::Value save_encoder(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
   Napi::Value save_state_dict(const Napi::CallbackInfo& info);
   Napi::Value warm_up(const Napi::CallbackInfo& info);

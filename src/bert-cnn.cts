@@ -642,6 +642,19 @@ export class BertCnn {
   }
 
   /**
+   * Writes the encoder alone, without the head of this model and its labels: a directory for a new model, and one that
+   * transformers reads as `BertModel` and, where {@link BertCnn.pretrain} ran, as `BertForMaskedLM`. It appears complete
+   * or not at all.
+   *
+   * @param directory - path to write to; made where it is missing
+   * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_IO` or `ERR_DISPOSED`
+   */
+  async saveEncoder(directory: string): Promise<void> {
+    const target = readPath(directory, "directory");
+    await this.#run(() => this.#native.saveEncoder(target));
+  }
+
+  /**
    * Replaces the weights by those of a `.safetensors`, `.pt` or `.bin` file, for example a state dict that
    * `torch.save` wrote. To replace a file that a process may be reading, rename another over it: one that is
    * changed in place can end the process.

@@ -58,11 +58,7 @@ export {
   type SummarizedNgram,
 } from "./explain/summary.cjs";
 export type { ReduceOnPlateau } from "./fit/plateau.cjs";
-export type {
-  MaskedLanguageEvaluation,
-  PretrainOptions,
-  PretrainResult,
-} from "./fit/pretrain.cjs";
+export type { MaskedLanguageEvaluation, PretrainOptions, PretrainResult } from "./fit/pretrain.cjs";
 export { formatExplanation } from "./explain/terminal.cjs";
 export type { BertCnnConfig, BertCnnSection } from "./model-config.cjs";
 export type {

@@ -264,6 +264,7 @@ export interface NativeModel {
   saveTrainingState(file: string): Promise<void>;
   loadTrainingState(file: string): Promise<NativeTrainingPosition>;
   savePretrained(directory: string): Promise<void>;
+  saveEncoder(directory: string): Promise<void>;
   loadStateDict(file: string, strict: boolean): Promise<NativeLoadReport>;
   saveStateDict(file: string): Promise<void>;
   /**

@@ -799,20 +799,17 @@ TrainingPosition ModelCompute::load_training_state(const std::string& file) {
 
 // ---- saving
 
-void ModelCompute::save_pretrained(const std::string& directory) {
+template <typename Weights>
+void ModelCompute::save(const std::string& directory, const std::string& config,
+                        const Weights& weights) {
   translating_errors([&] {
     checkpoint::AtomicDirectory target(directory);
     with_plain_weights([&] {
-      kernels::ParameterList parameters = state_->model.parameters();
-      if (state_->masked_language) {
-        const auto& head = state_->masked_language->head.parameters();
-        parameters.insert(parameters.end(), head.begin(), head.end());
-      }
-      const model::SavedWeights weights = model::save_weights(parameters);
-      checkpoint::write_safetensors(target.path("model.safetensors"), weights.tensors,
+      const model::SavedWeights saved = model::save_weights(weights);
+      checkpoint::write_safetensors(target.path("model.safetensors"), saved.tensors,
                                     {{"format", "pt"}});
     });
-    target.write("config.json", state_->info.config + "\n");
+    target.write("config.json", config + "\n");
     if (state_->tokenizer) {
       for (const text::SourceFile& file : state_->tokenizer->files()) {
         target.write(file.name, file.bytes);
@@ -820,6 +817,36 @@ void ModelCompute::save_pretrained(const std::string& directory) {
     }
     target.commit();
   });
+}
+
+namespace {
+
+/// With BERT's own head, where there is one.
+kernels::ParameterList with_head(kernels::ParameterList weights,
+                                 const std::unique_ptr<training::MaskedLanguage>& language) {
+  if (!language) return weights;
+  const auto& head = language->head.parameters();
+  weights.insert(weights.end(), head.begin(), head.end());
+  return weights;
+}
+
+}  // namespace
+
+void ModelCompute::save_pretrained(const std::string& directory) {
+  save(directory, state_->info.config,
+       with_head(state_->model.parameters(), state_->masked_language));
+}
+
+void ModelCompute::save_encoder(const std::string& directory) {
+  kernels::ParameterList weights = state_->model.parameters();
+  std::erase_if(weights, [](const auto& weight) { return !weight.name.starts_with("bert."); });
+  json::Value config = state_->model.config().to_json();
+  for (const char* name : {"bert_cnn", "id2label", "label2id", "num_labels", "problem_type"}) {
+    config.erase(name);
+  }
+  const char* architecture = state_->masked_language ? "BertForMaskedLM" : "BertModel";
+  config.set("architectures", json::Array{json::Value(architecture)});
+  save(directory, json::write(config), with_head(std::move(weights), state_->masked_language));
 }
 
 LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {

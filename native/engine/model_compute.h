@@ -176,6 +176,9 @@ class ModelCompute final : public Compute {
   /// Writes config.json, model.safetensors and the tokenizer's files; the directory appears
   /// complete or is left as it was.
   void save_pretrained(const std::string& directory);
+  /// The same without the head of this model, as transformers writes a BertModel or, where there is
+  /// BERT's own head, a BertForMaskedLM.
+  void save_encoder(const std::string& directory);
   /// Replaces the weights by those of a .safetensors, .pt or .bin file. Strict: every name must
   /// match.
   LoadReport load_state_dict(const std::string& file, bool strict);
@@ -199,6 +202,9 @@ class ModelCompute final : public Compute {
   /// Runs `work` with the plain weights in memory.
   template <typename Work>
   auto with_plain_weights(Work&& work);
+  /// Writes a directory with these weights.
+  template <typename Weights>
+  void save(const std::string& directory, const std::string& config, const Weights& weights);
   /// Packs anew what training or loading has changed.
   void repack();
   /// ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.

@@ -14,6 +14,7 @@ import type { Optimizer, Schedule } from "../training-options.cjs";
 import { version } from "../version.cjs";
 import type { InputFormat } from "./input.cjs";
 import { predict } from "./predict.cjs";
+import { pretrain } from "./pretrain.cjs";
 import { describe, resultTable } from "./show.cjs";
 import { train } from "./train.cjs";
 
@@ -88,6 +89,7 @@ interface Given extends Omit<BertCnnOptions, "progress">, Omit<FileDatasetOption
   readonly warmupRatio?: number;
   readonly balanced?: boolean;
   readonly focalGamma?: number;
+  readonly maskProbability?: number;
   readonly evalSteps?: Interval;
   readonly metric?: string;
   readonly patience?: number;
@@ -341,6 +343,52 @@ function trainCommand({ signal, print }: Session): Command {
   return command;
 }
 
+function pretrainCommand({ signal, print }: Session): Command {
+  const command = new Command("pretrain")
+    .description("go on with BERT's pre-training on texts: masked tokens are guessed")
+    .argument("<data>", "JSONL, CSV or TSV with texts, or .txt with a text a line");
+  withModel(command)
+    .requiredOption("-o, --out <dir>", "where the encoder goes, for --model of train")
+    .option("--text-column <column>", "(default: text, else sentence)", column)
+    .option("--no-header", "CSV, TSV: columns have no names, and are given by place from 0")
+    .option("--eval-share <x>", "part of the texts that is only evaluated with", number(0), 0.05)
+    .option("--mask-probability <x>", "share of tokens to guess (default: 0.15)", number(0))
+    .option("--epochs <n>", "passes over the texts (default: 3)", integer(1))
+    .option("--max-steps <n>", "optimizer steps at most", integer(1))
+    .option("--batch-size <n>", "texts of a step (default: 32)", integer(1))
+    .option("--accumulate <n>", "batches of an optimizer step", integer(1))
+    .option("--learning-rate <x>", "(default: 5e-5)", number(0))
+    .option("--weight-decay <x>", "(default: 0.01)", number(0))
+    .addOption(
+      new Option("--schedule <schedule>", "of the learning rate").choices([
+        "constant",
+        "linear",
+        "cosine",
+        "polynomial",
+        "inverse_sqrt",
+      ]),
+    )
+    .option("--warmup-ratio <x>", "share of the steps in which the rate rises", number(0))
+    .option("--seed <n>", "of the split, the order, masks and dropout", integer(0), 0);
+  withShow(command).action(async (file: string, given: Given) => {
+    const { epochs, maxSteps, batchSize, accumulate: gradientAccumulationSteps } = given;
+    const { learningRate, weightDecay, schedule, warmupRatio, maskProbability, seed } = given;
+    const options = { epochs, maxSteps, batchSize, gradientAccumulationSteps, learningRate };
+    const more = { weightDecay, schedule, warmupRatio, maskProbability, seed, signal };
+    const { header, textColumn, out = "" } = given;
+    const result = await pretrain(file, {
+      model: given.model,
+      out,
+      load: loadOptions(given),
+      data: defined({ header: header ? undefined : false, textColumn }),
+      evalShare: given.evalShare,
+      pretrain: { ...defined({ ...options, ...more }), progress: showsProgress(given) },
+    });
+    print(given.json ? JSON.stringify(result, null, 2) : describe(result));
+  });
+  return command;
+}
+
 function evaluateCommand({ signal, print }: Session): Command {
   const command = new Command("evaluate")
     .description("loss and metrics of a model on a file")
@@ -476,7 +524,7 @@ function infoCommand({ signal, print }: Session): Command {
 }
 
 /** Commands that this module has; `setup` and `doctor` must work where it cannot be loaded. */
-export const commands = ["train", "evaluate", "predict", "explain", "info"] as const;
+export const commands = ["train", "pretrain", "evaluate", "predict", "explain", "info"] as const;
 
 /**
  * Runs a command and tells its exit code: 0, 1 where it failed, 2 where it was called wrongly, 130 where SIGINT ended
@@ -493,7 +541,8 @@ export async function run(
   process.once("SIGINT", interrupt);
   const session = { signal: controller.signal, print };
   const program = new Command("bertcnn").version(version(), "-v, --version");
-  for (const make of [trainCommand, evaluateCommand, predictCommand, explainCommand, infoCommand]) {
+  const makers = [trainCommand, pretrainCommand, evaluateCommand];
+  for (const make of [...makers, predictCommand, explainCommand, infoCommand]) {
     program.addCommand(make(session).exitOverride());
   }
   try {

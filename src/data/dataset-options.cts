@@ -134,9 +134,7 @@ function givenColumns({ textColumn, labelColumn }: Given): readonly (Column | un
 }
 
 function readerOf(columns: RowOptions): ExampleReader {
-  return columns.labelColumn === null
-    ? new TextReader(columns.textColumn)
-    : new RowReader(columns);
+  return columns.labelColumn === null ? new TextReader(columns.textColumn) : new RowReader(columns);
 }
 
 function checkNamed(given: Given, rows: string): void {

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
+import bounds
 from bert_cnn import BertCnn, HeadConfig, save_directory
 from cases import Case, Reference, make_case
 from check_values import compare_case, random_batch
@@ -63,6 +65,67 @@ def cases_of(name: str, number: int) -> list[Case]:
     return [replace(case, steps=STEPS) for case in cases]
 
 
+class GatesInFront(BertCnn):
+    def activate(self, values):
+        gates, linear = values.chunk(2, dim=1)
+        return linear * gates.sigmoid()
+
+
+class LargestByValue(BertCnn):
+    def largest_in_order(self, values):
+        largest = values.topk(min(self.head.pooling_size, values.shape[2]), dim=2).values
+        return F.pad(largest, (0, self.head.pooling_size - largest.shape[2])).flatten(1)
+
+
+class MeansInFront(BertCnn):
+    def pool_over_time(self, values, number):
+        largest, means = super().pool_over_time(values, number).chunk(2, dim=1)
+        return torch.cat([means, largest], dim=1)
+
+
+class FirstPoolForAll(BertCnn):
+    def attention(self, number):
+        return self.pools[0]
+
+
+class LayersReversed(BertCnn):
+    def encode(self, **inputs):
+        states = self.bert(**inputs, output_hidden_states=True).hidden_states[-self.head.hidden_layers :]
+        return sum(weight * state for weight, state in zip(self.layer_mix.softmax(0), reversed(states)))
+
+
+class OtherEpsilon(BertCnn):
+    def forward(self, **inputs):
+        norm = self.LayerNorm
+        return self.fc(F.layer_norm(self.features(**inputs), norm.normalized_shape, norm.weight, norm.bias, 1e-3))
+
+
+# A head, and a twin that is wrong in one thing.
+MISTAKES = {
+    "gates in front of what they gate": ("glu", dict(activation="glu"), GatesInFront),
+    "the k largest by their size": ("3-max", dict(pooling="k-max"), LargestByValue),
+    "means in front of maxima": ("max-mean", dict(pooling="max-mean"), MeansInFront),
+    "one attention for all kernels": ("attention", dict(pooling="attention"), FirstPoolForAll),
+    "mixed layers in reverse": ("mix", dict(hidden_layers=3, layer_combination="mix"), LayersReversed),
+    "another epsilon of the norm": ("norm", dict(layer_norm=True), OtherEpsilon),
+}
+
+
+def notice_mistakes(native: Native, report: Report, models: Path, generator: torch.Generator) -> None:
+    for what, (name, options, mistaken) in MISTAKES.items():
+        directory = models / f"mistaken {name}"
+        write_model(directory, "max-over-time", options, generator)
+        reference = Reference(directory)
+        case = replace(make_case(what, directory.name, SINGLE, "ignore", "none"), steps=1)
+        make_batch = partial(random_batch, reference.double.bert.config, generator)
+        batch, labels, expected = reference.draw(case, make_batch, generator)
+        got = native.run(directory, case, batch, labels)
+        sound = all(row.passed for row in bounds.compare(got, *expected, case.steps))
+        reference.single.__class__ = reference.double.__class__ = mistaken
+        rows = bounds.compare(got, *reference(case, batch, labels), case.steps)
+        report.check(f"heads: {what} is noticed", sound and not all(row.passed for row in rows))
+
+
 def check(native: Native, report: Report, _minilm: Path) -> None:
     report.section("other heads, a tiny model, 3 steps: largest difference / bound")
     models = native.scratch / "heads"
@@ -77,3 +140,4 @@ def check(native: Native, report: Report, _minilm: Path) -> None:
             lines.append((case.name, compare_case(native, case, models, reference, make_batch, generator)))
             report.add(f"head {case.name}", lines[-1][1])
     report.table(lines)
+    notice_mistakes(native, report, models, generator)

@@ -84,7 +84,15 @@ def goes_to_transformers(native: Native, report: Report, directory: Path) -> Non
     name = "cls.predictions.transform.dense.weight"
     report.check("which the steps had changed", not torch.equal(before[name], after[name]))
     report.check("and reads it as it was written", torch.equal(dict(model.named_parameters())[name], after[name]))
+    encoder = Path(f"{out}-encoder")
+    alone, info = BertForMaskedLM.from_pretrained(encoder, output_loading_info=True)
+    same = all(torch.equal(a, b) for a, b in zip(alone.parameters(), model.parameters(), strict=True))
+    strangers = {name for name in info["unexpected_keys"] if not name.startswith("bert.pooler.")}
+    report.check("a written encoder is the same, and nothing else", same and not strangers)
+    config = json.loads((encoder / "config.json").read_text())
+    report.check("its configuration says what it is", config["architectures"] == ["BertForMaskedLM"])
     shutil.rmtree(out)
+    shutil.rmtree(encoder)
 
 
 def check(native: Native, report: Report, _minilm: Path) -> None:

@@ -234,6 +234,51 @@ describe("bertcnn predict", () => {
   });
 });
 
+describe("bertcnn pretrain", () => {
+  it.each([
+    ["texts.txt", `${texts(40).join("\n\n")}\n`],
+    ["texts.csv", `text\n${texts(40).join("\n")}\n`],
+  ])("goes on with BERT's pre-training on %s, for train to begin with", async (name, contents) => {
+    const out = path.join(await temporaryFolder(), "encoder");
+    const input = await file(name, contents);
+    const settings = ["--epochs", "2", "--batch-size", "8", "--eval-share", "0.2", "--json"];
+    const result = await bertcnn("pretrain", input, ...ENCODER, "--out", out, ...settings);
+    expect(result.code).toBe(0);
+    const printed = JSON.parse(result.printed) as { evaluations: unknown[] };
+    expect(printed).toMatchObject({ step: 8, epoch: 2, rows: { trained: 32, evaluated: 8 } });
+    expect(printed.evaluations).toHaveLength(3);
+    const classifier = path.join(await temporaryFolder(), "model");
+    const trainIt = ["train", await reviews(), "--model", out, "--out", classifier, "--json"];
+    const { code } = await bertcnn(
+      ...trainIt,
+      "--device",
+      "cpu",
+      "--threads",
+      "1",
+      "--epochs",
+      "1",
+    );
+    expect(code).toBe(0);
+  });
+
+  it("tells where there is no text", async () => {
+    const out = path.join(await temporaryFolder(), "encoder");
+    const input = await file("texts.txt", "\n\n");
+    const { code } = await bertcnn(
+      "pretrain",
+      input,
+      ...ENCODER,
+      "--out",
+      out,
+      "--eval-share",
+      "0",
+    );
+    expect(code).toBe(1);
+    expect(errors.join()).toContain("ERR_INVALID_INPUT");
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
 describe("bertcnn info", () => {
   it("tells what a model is", async () => {
     const { out } = await trained();

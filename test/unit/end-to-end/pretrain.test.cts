@@ -82,6 +82,20 @@ describe("pretrain", () => {
     expect(weightNames(saved)).not.toContain("cls.predictions.bias");
   });
 
+  it("writes the encoder alone, for a new model", async () => {
+    const directory = path.join(await temporaryFolder(), "encoder");
+    const model = await load("tiny-bert", { labels: ["a", "b", "c"], seed: 3 });
+    await model.pretrain(data, { ...quiet, epochs: 1 });
+    await model.saveEncoder(directory);
+    expect(weightNames(directory).every((name) => /^(bert|cls)\./.test(name))).toBe(true);
+    const next = await load(directory, { labels: ["x", "y"] });
+    expect(next.loadReport.initialized).toContain("fc.weight");
+    expect(next.loadReport.initialized.some((name) => name.startsWith("bert."))).toBe(false);
+    const plain = path.join(await temporaryFolder(), "plain");
+    await (await load("tiny-bert", options)).saveEncoder(plain);
+    expect(weightNames(plain).every((name) => name.startsWith("bert."))).toBe(true);
+  });
+
   it("refuses a checkpoint that holds a part of BERT's head", async () => {
     const model = await load("tiny-legacy", options);
     const run = model.pretrain(data, quiet);

@@ -145,6 +145,7 @@ export class FakeNative implements NativeModule {
       saveTrainingState: (...args) => this.#record<undefined>("saveTrainingState", args),
       loadTrainingState: (...args) => this.#record("loadTrainingState", args),
       savePretrained: (...args) => this.#record<undefined>("savePretrained", args),
+      saveEncoder: (...args) => this.#record<undefined>("saveEncoder", args),
       loadStateDict: (...args) => this.#record("loadStateDict", args),
       saveStateDict: (...args) => this.#record<undefined>("saveStateDict", args),
       dispose: () => this.#record<undefined>("dispose", []),
