@@ -73,7 +73,9 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
 
 engine::TrainRequest read_train_request(const Napi::Value& value) {
   const Fields fields(value, "request");
-  return {fields.get<engine::Input>("input"), fields.get<engine::Labels>("labels")};
+  engine::TrainRequest request{fields.get<engine::Input>("input"), std::nullopt};
+  fields.read("labels", request.labels);
+  return request;
 }
 
 int64_t read_priority(const Napi::Value& options) {
@@ -102,6 +104,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                   {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
                    InstanceMethod<&Self::checked<&Self::flush>>("flush"),
                    InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
+                   InstanceMethod<&Self::checked<&Self::end_training>>("endTraining"),
                    InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
                    InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
                    InstanceMethod<&Self::checked<&Self::set_learning_rate_scale>>(
@@ -316,6 +319,11 @@ Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
   return run(
       info.Env(), [options](engine::ModelCompute& compute) { compute.configure_training(options); },
       undefined);
+}
+
+Napi::Value ModelObject::end_training(const Napi::CallbackInfo& info) {
+  return run(
+      info.Env(), [](engine::ModelCompute& compute) { compute.end_training(); }, undefined);
 }
 
 Napi::Value ModelObject::parameter_groups(const Napi::CallbackInfo& info) {

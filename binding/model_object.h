@@ -43,6 +43,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value predict(const Napi::CallbackInfo& info);
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value configure_training(const Napi::CallbackInfo& info);
+  Napi::Value end_training(const Napi::CallbackInfo& info);
   Napi::Value parameter_groups(const Napi::CallbackInfo& info);
   Napi::Value set_freeze(const Napi::CallbackInfo& info);
   Napi::Value set_learning_rate_scale(const Napi::CallbackInfo& info);

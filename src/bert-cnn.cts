@@ -53,7 +53,7 @@ import { defaultFunction, rank, type Classification } from "./scores.cjs";
 import { reportStats, toEngineStats, type EngineStats, type StatsOptions } from "./stats.cjs";
 import { Tensor } from "./tensor.cjs";
 import { automaticThreads } from "./threads.cjs";
-import { readTrainBatch, readUnlabelledBatch, type TrainBatch } from "./train-batch.cjs";
+import { readTrainBatch, type TrainBatch } from "./train-batch.cjs";
 import { readTrainingOptions, type TrainingOptions } from "./training-options.cjs";
 
 /** What {@link BertCnn.predict} gives, row by row in the order of the input. */
@@ -74,7 +74,7 @@ export interface StepResult {
   updated: boolean;
   /** The mean loss of the batch, before the step. */
   loss: number;
-  /** `[rows, labels]`, of the forward pass with dropout. */
+  /** `[rows, labels]`, of the forward pass with dropout; `[0, labels]` where masked tokens were guessed. */
   logits: Tensor<"float32">;
   /** The learning rates of this optimizer step, one for each group of {@link BertCnn.parameterGroups}. */
   learningRates: Float64Array;
@@ -172,6 +172,9 @@ export let maskedLanguageLoss: (
   seed: number,
 ) => Promise<{ readonly loss: number; readonly tokens: number }>;
 
+/** Drops the optimizer, as if training had not been configured. */
+export let endTraining: (model: BertCnn) => Promise<void>;
+
 /**
  * A BERT encoder with a TextCNN head that classifies texts or scores them, and that can be trained.
  *
@@ -210,6 +213,7 @@ export class BertCnn {
       model.#toPrediction(
         await model.#run(() => model.#native.evaluate(readInput(input, "input"))),
       );
+    endTraining = (model) => model.#run(() => model.#native.endTraining());
     maskedLanguageLoss = (model, texts, seed) =>
       model.#run(() => model.#native.maskedLanguageLoss(texts, seed));
   }
@@ -219,8 +223,6 @@ export class BertCnn {
   readonly #endReports: () => void;
   #nextCall = 1;
   #flushing = false;
-  /** Whether training was configured for texts without labels. */
-  #guessesTokens = false;
   #disposal: Promise<void> | undefined;
 
   private constructor(native: NativeModel, stats: StatsOptions) {
@@ -412,7 +414,6 @@ export class BertCnn {
   configureTraining(options?: TrainingOptions): void {
     const training = readTrainingOptions(options, this, this.#config.bert_cnn.padding);
     this.#assertUsable();
-    this.#guessesTokens = training.objective === "masked-language-model";
     // A failure is thrown by the steps that follow.
     this.#run(() => this.#native.configureTraining(training)).catch(() => undefined);
   }
@@ -433,7 +434,8 @@ export class BertCnn {
   /**
    * Changes what the steps that follow train; predictions stay as they are. Takes its turn as a step does, at any
    * time: before {@link BertCnn.configureTraining} or between steps. What stays trained keeps the state that its
-   * optimizer has of it, what is trained anew begins without any. {@link BertCnn.savePretrained} writes it.
+   * optimizer has of it, what is trained anew begins without any. Guessing masked tokens ends where the whole encoder is
+   * frozen. {@link BertCnn.savePretrained} writes it.
    *
    * @example Gradual unfreezing, from the top:
    * ```ts
@@ -514,7 +516,7 @@ export class BertCnn {
    */
   async trainStep(batch: TrainBatch, options?: StepOptions): Promise<StepResult> {
     const { signal } = shaped(options, "options", stepShape);
-    const request = this.#guessesTokens ? readUnlabelledBatch(batch) : readTrainBatch(batch, this);
+    const request = readTrainBatch(batch, this);
     throwIfAborted(signal);
     const { work, cancel } = this.#call((id) => this.#native.trainStep(id, request));
     const result = await whetherCancelled(work, cancel, signal);
@@ -531,8 +533,8 @@ export class BertCnn {
   /**
    * Goes on with BERT's own pre-training, on texts without labels: masked tokens are guessed (Devlin et al., 2019). On
    * texts like those of the task it makes a better start for {@link BertCnn.fit} (Gururangan et al., 2020). BERT's head
-   * for it is read from the checkpoint, else drawn anew, and {@link BertCnn.savePretrained} then writes it, too. The
-   * model keeps its own head; what was configured for training is replaced. `docs/pretraining.md` is its guide.
+   * for it is read from the checkpoint, else drawn anew; {@link BertCnn.saveEncoder} writes it. The model keeps its own
+   * head; what was configured for training is gone afterwards. `docs/pretraining.md` is its guide.
    *
    * @example
    * ```ts
@@ -625,7 +627,6 @@ export class BertCnn {
     const source = readTrainingStatePath(file, "file");
     const position = await this.#run(() => this.#native.loadTrainingState(source));
     this.#config = readModelConfig(position.config);
-    this.#guessesTokens = false;
     return { step: position.step, accumulatedBatches: position.batches };
   }
 

@@ -35,6 +35,8 @@ export interface BertCnnSection {
   readonly padding: Padding;
   /** What becomes of texts that are longer than the model's `maxLength`. */
   readonly long_text: LongText;
+  /** Tokens of a window, special tokens included: the `maxLength` that the model was loaded with. */
+  readonly window_length?: number;
   /** Tokens that neighbouring windows of a text have in common at least, where that was given. */
   readonly window_overlap?: number;
   /** What is not trained. */

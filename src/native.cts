@@ -183,7 +183,7 @@ export interface NativeParameterGroup {
 export interface NativeTrainRequest {
   input: NativeInput;
   /** class indices, or `[rows * labels]` floats */
-  labels: Int32Array | Float32Array;
+  labels?: Int32Array | Float32Array;
 }
 
 export interface NativeStepResult {
@@ -255,6 +255,7 @@ export interface NativeModel {
   trainStep(id: number, request: NativeTrainRequest): Promise<NativeStepResult>;
   /** Predicts the call as one batch, in turn as a step is, and with the steps' feature cache where there is one. */
   evaluate(input: NativeInput): Promise<NativePrediction>;
+  endTraining(): Promise<void>;
   maskedLanguageLoss(
     texts: readonly string[],
     seed: number,

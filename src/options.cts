@@ -99,7 +99,7 @@ export interface HubOptions {
 }
 
 /**
- * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to dropout, padding,
+ * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to windowOverlap,
  * freeze) comes from the directory where it was written by {@link BertCnn.savePretrained}, else from the
  * defaults named here.
  */

@@ -45,22 +45,12 @@ function readRows(
   return input;
 }
 
-/** Reads a {@link TrainBatch} without labels. */
-export function readUnlabelledBatch(value: unknown): NativeTrainRequest {
-  const { texts, tokens, labels } = shaped(value ?? null, "batch", trainBatchShape);
-  if (labels !== undefined) {
-    throw new BertCnnError(
-      "ERR_INVALID_ARGUMENT",
-      'Expected no batch.labels: training was configured with objective "masked-language-model"',
-    );
-  }
-  return { input: readRows(texts, tokens), labels: new Float32Array(0) };
-}
-
 /** Reads a {@link TrainBatch} for the model that `space` is of. */
 export function readTrainBatch(value: unknown, space: LabelSpace): NativeTrainRequest {
   // An absent batch must not pass as an absent options object does.
   const { texts, tokens, labels } = shaped(value ?? null, "batch", trainBatchShape);
   const input = readRows(texts, tokens);
+  // Whether there must be some, what the steps are for decides when it is the batch's turn.
+  if (labels === undefined) return { input };
   return { input, labels: readLabels(labels, rowCount(input), space, "batch.labels") };
 }

@@ -116,11 +116,7 @@ export interface TrainingOptions {
 }
 
 /** Checks a share of tokens to mask. */
-export const maskProbability: Check<number> = (value, name) => {
-  const share = fraction(value, name);
-  if (share > 0) return share;
-  throw unexpected("number above 0 and up to 1", name, value);
-};
+export const maskProbability = positiveNumberUpTo(1);
 
 /** Read later: what is right depends on the model's labels. */
 const later = (value: unknown) => value;

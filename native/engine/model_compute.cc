@@ -46,6 +46,8 @@ namespace fs = std::filesystem;
 
 /// Bytes of config.json: room for 100,000 labels. Parsed it takes 30 times as much.
 constexpr size_t kLargestConfig = 8 << 20;
+/// Tokens that are evaluated together.
+constexpr int64_t kEvaluatedTokens = 4096;
 
 /// Tokens of a window, and those that it has in common with the next one at least.
 struct WindowSizes {
@@ -54,10 +56,13 @@ struct WindowSizes {
 };
 
 struct ModelCompute::State {
-  State(model::BertCnnConfig config, at::Device device, at::Generator model_generator)
-      : model(std::move(config), device), generator(std::move(model_generator)) {}
+  State(model::BertCnnConfig config, at::Device device, uint64_t model_seed)
+      : model(std::move(config), device),
+        seed(model_seed),
+        generator(model::make_generator(device, model_seed)) {}
 
   model::BertCnn model;
+  uint64_t seed;
   at::Generator generator;  // of dropout
   std::optional<text::Tokenizer> tokenizer;
   std::string directory;
@@ -207,10 +212,10 @@ std::optional<text::Tokenizer> load_tokenizer(const fs::path& directory) {
   return text::Tokenizer::from_directory(directory.string());
 }
 
-int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& bert,
+int64_t choose_max_length(const LoadOptions& options, const model::BertCnnConfig& config,
                           const std::optional<text::Tokenizer>& tokenizer) {
   constexpr int64_t kSpecialTokens = 2;
-  const int64_t most = bert.max_position_embeddings;
+  const int64_t most = config.bert.max_position_embeddings;
   if (options.max_length) {
     if (*options.max_length < kSpecialTokens || *options.max_length > most) {
       fail("ERR_INVALID_ARGUMENT", "Expected an integer from ", kSpecialTokens, " to ", most,
@@ -218,6 +223,7 @@ int64_t choose_max_length(const LoadOptions& options, const model::BertConfig& b
     }
     return *options.max_length;
   }
+  if (config.window_length) return *config.window_length;
   const auto own = tokenizer ? tokenizer->model_max_length() : std::nullopt;
   return own ? std::clamp(*own, std::min(kSpecialTokens, most), most) : most;
 }
@@ -255,9 +261,13 @@ kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
   return builder.build(device);
 }
 
-/// The windows that long texts are cut into, if they are.
-std::optional<WindowSizes> choose_windows(const model::BertCnnConfig& config, int64_t max_length) {
+/// The windows that long texts are cut into, if they are. What a window is, is saved with the model.
+std::optional<WindowSizes> choose_windows(const LoadOptions& options, model::BertCnnConfig& config,
+                                          int64_t max_length) {
   if (config.long_text == model::LongText::truncate) return std::nullopt;
+  // An overlap that was chosen for windows of another length says nothing of these.
+  if (config.window_length != max_length && !options.window_overlap) config.window_overlap.reset();
+  config.window_length = max_length;
   return WindowSizes{max_length, config.overlap_of(max_length)};
 }
 
@@ -271,6 +281,16 @@ at::Tensor targets_of(const Labels& labels, int64_t rows, const model::BertCnnCo
   if (classes) return training::class_targets(*classes, rows, config.num_labels(), device);
   return training::float_targets(std::get<std::vector<float>>(labels), rows, config.num_labels(),
                                  config.problem_type == model::ProblemType::multi_label, device);
+}
+
+void check_labels(bool wanted, bool given) {
+  if (wanted && !given) {
+    fail("ERR_INVALID_LABELS", "Expected labels, one a row, but received none.");
+  }
+  if (!wanted && given) {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected no labels: training was configured with objective 'masked-language-model'.");
+  }
 }
 
 bool guesses_tokens(const training::Trainer& trainer) {
@@ -305,20 +325,23 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     const std::string config_path = (directory / "config.json").string();
     const json::Value config_json =
         json::parse(read_regular_file(config_path, kLargestConfig), config_path);
-    const auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
+    auto config = model::BertCnnConfig::from_json(config_json, overrides_of(options));
     const auto matching = config.has_head ? model::Matching::whole : model::Matching::encoder;
     const auto source = checkpoint::Checkpoint::open(options.directory);
     // Before memory is taken for what config.json only claims to be there.
     model::compare_weights(model::BertCnn(config, at::kMeta), source, matching);
     check_cancelled(cancelled);
 
+    const std::optional<text::Tokenizer> tokenizer = load_tokenizer(directory);
+    const int64_t max_length = choose_max_length(options, config, tokenizer);
+    const std::optional<WindowSizes> windows = choose_windows(options, config, max_length);
     const uint64_t seed = options.seed.value_or(random_seed());
-    auto state = std::make_unique<State>(config, device, model::make_generator(device, seed));
+    auto state = std::make_unique<State>(config, device, seed);
     state->directory = options.directory;
     state->sources = {options.directory};
-    state->tokenizer = load_tokenizer(directory);
-    state->max_length = choose_max_length(options, config.bert, state->tokenizer);
-    state->windows = choose_windows(config, state->max_length);
+    state->tokenizer = tokenizer;
+    state->max_length = max_length;
+    state->windows = windows;
     state->calibration = shared(config.calibration);
 
     LoadReport report = report_of(model::load_weights(state->model, source, matching, cancelled));
@@ -440,10 +463,11 @@ struct ModelCompute::Batch {
   std::vector<uint8_t> truncated;  // [rows]
 };
 
-ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelCheck& cancelled) {
+ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelCheck& cancelled,
+                                             bool padded) {
   const InputLimits limits = state_->limits();
   const at::Device device = state_->model.device();
-  if (const auto* tokens = std::get_if<TokenBatch>(&input); tokens && call_is_batch()) {
+  if (const auto* tokens = std::get_if<TokenBatch>(&input); tokens && padded) {
     check_padded(*tokens, limits);
     return {pack_padded(*tokens, device), std::vector<uint8_t>(tokens->rows, 0)};
   }
@@ -454,7 +478,7 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
     rows.push_back(prepare(input, row));
     batch.truncated.push_back(rows.back().truncated ? 1 : 0);
   }
-  if (call_is_batch()) {
+  if (padded) {
     const TokenBatch tokens = pad(rows, state_->tokenizer->pad_token_id());
     check_padded(tokens, limits);
     batch.packed = pack_padded(tokens, device);
@@ -472,6 +496,8 @@ ModelCompute::Batch ModelCompute::make_batch(const Input& input, const CancelChe
 void ModelCompute::restore_weights(int64_t layers) {
   state_->model.restore_encoder(layers, [&](const kernels::ParameterList& lost) {
     for (const std::string& source : state_->sources) {
+      // Files of a run that is over may be gone; whether the others do is looked at in the end.
+      if (source != state_->directory && !fs::exists(source)) continue;
       model::reload_weights(state_->model, lost, checkpoint::Checkpoint::open(source));
     }
   });
@@ -528,7 +554,7 @@ Prediction ModelCompute::predict_whole(const Input& input, const CancelCheck& ca
     if (row_count(input) == 0) return Prediction{.labels = labels()};
     repack();
     const c10::InferenceMode inference;
-    Batch batch = make_batch(input, cancelled);
+    Batch batch = make_batch(input, cancelled, call_is_batch());
     const at::Tensor logits = forward(batch.packed);
     Prediction prediction;
     prediction.rows = batch.packed.texts();
@@ -567,15 +593,17 @@ MaskedLanguageLoss ModelCompute::masked_language_loss(const std::vector<std::str
     }
     repack();
     const c10::InferenceMode inference;
-    kernels::PackedBatch batch = make_batch(texts, {}).packed;
-    at::Generator generator = model::make_generator(at::kCPU, seed);
-    const training::MaskedTokens tokens =
-        training::mask_tokens(batch.input_ids, state_->masked_language->masking, generator);
-    batch.input_ids = tokens.input_ids;
-    const at::Tensor loss = training::masked_language_loss(
-        state_->model, state_->masked_language->head, batch, tokens,
-        {false, state_->generator, {}});
-    return {loss.item<double>(), tokens.places.numel()};
+    const kernels::PackedBatch batch = make_batch(texts, {}, false).packed;
+    training::MaskedLanguage language = *state_->masked_language;
+    language.masking.seed = seed;
+    MaskedLanguageLoss result;
+    result.tokens = training::each_masked_run(
+        batch, language, 0, kEvaluatedTokens, [&](const training::MaskedRun& run) {
+          const at::Tensor loss = training::masked_language_loss(
+              state_->model, language, run, {false, state_->generator, {}});
+          result.loss += loss.item<double>() * run.share;
+        });
+    return result;
   });
 }
 
@@ -620,8 +648,10 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
       restore_weights(state_->model.frozen_layers());
-      state_->trainer = std::make_unique<training::Trainer>(
-          state_->model, resolved, state_->generator, masked_language(resolved));
+      std::unique_ptr<training::MaskedLanguage> language = make_masked_language(resolved);
+      state_->trainer = std::make_unique<training::Trainer>(state_->model, resolved,
+                                                            state_->generator, language.get());
+      if (language) state_->masked_language = std::move(language);
     });
   } catch (...) {
     state_->training_failure = std::current_exception();
@@ -629,9 +659,9 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   }
 }
 
-/// What such an objective wants beside the model; null for another.
-const training::MaskedLanguage* ModelCompute::masked_language(
-    const training::TrainingOptions& options) {
+/// What such an objective wants beside the model, with the head that there is; null for another.
+std::unique_ptr<training::MaskedLanguage> ModelCompute::make_masked_language(
+    const training::TrainingOptions& options) const {
   if (options.objective != training::Objective::masked_language_model) return nullptr;
   const model::BertConfig& bert = state_->model.config().bert;
   const auto mask = state_->tokenizer ? state_->tokenizer->mask_token_id() : std::nullopt;
@@ -640,20 +670,34 @@ const training::MaskedLanguage* ModelCompute::masked_language(
          "Objective 'masked-language-model' needs a tokenizer with a mask token, and the model in '",
          state_->directory, "' has none.");
   }
-  if (!state_->masked_language) {
-    model::MaskedLanguageHead head(
-        bert, at::TensorOptions().dtype(at::kFloat).device(state_->model.device()));
-    const bool loaded = std::any_of(
-        state_->sources.rbegin(), state_->sources.rend(), [&head](const std::string& source) {
-          return model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(source));
-        });
-    if (!loaded) head.initialize(bert.initializer_range, state_->generator);
-    state_->masked_language.reset(new training::MaskedLanguage{std::move(head), {}});
-  }
   const std::vector<int32_t> special = state_->tokenizer->special_token_ids();
-  state_->masked_language->masking = {options.mask_probability, *mask,
-                                      {special.begin(), special.end()}, bert.vocab_size};
-  return state_->masked_language.get();
+  const training::MaskingOptions masking{options.mask_probability,
+                                         *mask,
+                                         {special.begin(), special.end()},
+                                         bert.vocab_size,
+                                         state_->seed};
+  const auto make = [&masking](model::MaskedLanguageHead head) {
+    return std::make_unique<training::MaskedLanguage>(std::move(head), masking);
+  };
+  if (state_->masked_language) return make(state_->masked_language->head);
+  model::MaskedLanguageHead head(
+      bert, at::TensorOptions().dtype(at::kFloat).device(state_->model.device()));
+  const auto& sources = state_->sources;
+  const bool loaded =
+      std::any_of(sources.rbegin(), sources.rend(), [&head](const std::string& source) {
+        return fs::exists(source) &&
+               model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(source));
+      });
+  if (!loaded) {
+    at::Generator generator = model::make_generator(at::kCPU, state_->seed);
+    head.initialize(bert.initializer_range, generator);
+  }
+  return make(std::move(head));
+}
+
+void ModelCompute::end_training() {
+  state_->trainer.reset();
+  state_->training_failure = nullptr;
 }
 
 training::Trainer& ModelCompute::trainer() {
@@ -716,10 +760,12 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     if (rows == 0) fail("ERR_INVALID_INPUT", "Expected at least one row to train on.");
     const model::BertCnn& model = state_->model;
     const bool has_labels = !guesses_tokens(trainer);
+    check_labels(has_labels, request.labels.has_value());
     const at::Tensor targets =
-        has_labels ? targets_of(request.labels, rows, model.config(), model.device())
+        has_labels ? targets_of(*request.labels, rows, model.config(), model.device())
                    : at::Tensor();
-    const Batch batch = make_batch(request.input, cancelled);
+    // Guessing tokens knows no convolutions, and so no padding either.
+    const Batch batch = make_batch(request.input, cancelled, call_is_batch() && has_labels);
     // Stale as soon as the step is taken, and memory that the step may want.
     state_->model.drop_trained_packs();
     state_->packs_are_stale = true;
@@ -819,22 +865,8 @@ void ModelCompute::save(const std::string& directory, const std::string& config,
   });
 }
 
-namespace {
-
-/// With BERT's own head, where there is one.
-kernels::ParameterList with_head(kernels::ParameterList weights,
-                                 const std::unique_ptr<training::MaskedLanguage>& language) {
-  if (!language) return weights;
-  const auto& head = language->head.parameters();
-  weights.insert(weights.end(), head.begin(), head.end());
-  return weights;
-}
-
-}  // namespace
-
 void ModelCompute::save_pretrained(const std::string& directory) {
-  save(directory, state_->info.config,
-       with_head(state_->model.parameters(), state_->masked_language));
+  save(directory, state_->info.config, state_->model.parameters());
 }
 
 void ModelCompute::save_encoder(const std::string& directory) {
@@ -846,13 +878,21 @@ void ModelCompute::save_encoder(const std::string& directory) {
   }
   const char* architecture = state_->masked_language ? "BertForMaskedLM" : "BertModel";
   config.set("architectures", json::Array{json::Value(architecture)});
-  save(directory, json::write(config), with_head(std::move(weights), state_->masked_language));
+  if (state_->masked_language) {
+    const auto& head = state_->masked_language->head.parameters();
+    weights.insert(weights.end(), head.begin(), head.end());
+  }
+  save(directory, json::write(config), weights);
 }
 
 LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
   return translating_errors([&] {
     const auto source = checkpoint::Checkpoint::open(file);
     return with_plain_weights([&] {
+      // First, since it may be refused.
+      if (state_->masked_language) {
+        model::load_all_or_none(state_->masked_language->head.parameters(), source);
+      }
       LoadReport report = report_of(model::load_weights(
           state_->model, source, strict ? model::Matching::strict : model::Matching::lenient));
       state_->sources.push_back(file);

@@ -143,7 +143,8 @@ class ModelCompute final : public Compute {
   Prediction evaluate(const Input& input);
 
   /// How well masked tokens of the texts are guessed, which ones are masked being drawn from `seed`.
-  /// ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT.
+  /// ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT. Of no tokens
+  /// where all are special.
   MaskedLanguageLoss masked_language_loss(const std::vector<std::string>& texts, uint64_t seed);
 
   /// Explains each text by itself, unpadded. ERR_INVALID_ARGUMENT, ERR_INVALID_INPUT: there is no
@@ -155,6 +156,8 @@ class ModelCompute final : public Compute {
   /// Sets up a new optimizer and drops the former one. Where that fails `train_step` throws the
   /// same; before the first call it throws ERR_TRAINING_NOT_CONFIGURED.
   void configure_training(const training::TrainingOptions& options);
+  /// Drops the optimizer: `train_step` throws as before the first call.
+  void end_training();
   /// What the optimizer trains. ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   std::vector<ParameterGroupInfo> parameter_groups();
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
@@ -191,7 +194,7 @@ class ModelCompute final : public Compute {
   /// What `forward` makes of the call's rows, as a prediction.
   template <typename Forward>
   Prediction predict_whole(const Input& input, const CancelCheck& cancelled, Forward&& forward);
-  Batch make_batch(const Input& input, const CancelCheck& cancelled);
+  Batch make_batch(const Input& input, const CancelCheck& cancelled, bool padded);
   explicit ModelCompute(std::unique_ptr<State> state);
 
   /// With offsets, unless these are not wanted. ERR_INVALID_INPUT.
@@ -209,7 +212,8 @@ class ModelCompute final : public Compute {
   void repack();
   /// ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   training::Trainer& trainer();
-  const training::MaskedLanguage* masked_language(const training::TrainingOptions& options);
+  std::unique_ptr<training::MaskedLanguage> make_masked_language(
+      const training::TrainingOptions& options) const;
 
   std::unique_ptr<State> state_;
 };

@@ -150,6 +150,7 @@ void choose_long_text(BertCnnConfig& config, const ConfigOverrides& overrides,
   }
   const auto stored = section.integer("window_overlap", 0, config.bert.max_position_embeddings);
   config.window_overlap = overrides.window_overlap ? overrides.window_overlap : stored;
+  config.window_length = section.integer("window_length", 3, config.bert.max_position_embeddings);
 }
 
 void choose_freeze(BertCnnConfig& config, const ConfigOverrides& overrides,
@@ -292,6 +293,7 @@ json::Value BertCnnConfig::to_json() const {
                        {"num_filters", num_filters},  {"dropout", dropout},
                        {"padding", name_of(padding)}, {"freeze", model::to_json(freeze)}};
   section.emplace_back("long_text", name_of(long_text));
+  if (window_length) section.emplace_back("window_length", *window_length);
   if (window_overlap) section.emplace_back("window_overlap", *window_overlap);
   head.write(section);
   write_calibration(calibration, section);

@@ -50,6 +50,7 @@ struct BertCnnConfig {
   Padding padding = Padding::ignore;
   LongText long_text = LongText::truncate;
   std::optional<int64_t> window_overlap;  // tokens, of windows; unset: a quarter of them
+  std::optional<int64_t> window_length;   // tokens, special ones included; where it was stored
   Freeze freeze = "encoder";
   FreezeSource freeze_source = FreezeSource::config_file;
   std::vector<int64_t> filter_sizes;

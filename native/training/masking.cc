@@ -5,7 +5,7 @@
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 
-#include "error.h"
+#include "model/device.h"
 
 namespace bertcnn::training {
 namespace {
@@ -17,16 +17,20 @@ at::Tensor draw(int64_t count, at::Generator& generator) {
   return at::empty({count}, at::TensorOptions().dtype(at::kFloat)).uniform_(0, 1, generator);
 }
 
+/// Of one batch; far from those of others.
+at::Generator generator_of(uint64_t seed, uint64_t batch) {
+  constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
+  return model::make_generator(at::kCPU, seed + kGoldenRatio * (batch + 1));
+}
+
 }  // namespace
 
 MaskedTokens mask_tokens(const at::Tensor& input_ids, const MaskingOptions& options,
-                         at::Generator& generator) {
+                         uint64_t batch) {
+  at::Generator generator = generator_of(options.seed, batch);
   const at::Tensor ids = input_ids.to(at::kCPU);
   at::Tensor ordinary = at::ones_like(ids, at::kBool);
   for (const int64_t special : options.special_token_ids) ordinary.logical_and_(ids.ne(special));
-  if (!ordinary.any().item<bool>()) {
-    fail("ERR_INVALID_INPUT", "Expected at least one token to mask, but all are special tokens.");
-  }
   // All are drawn in any case, so that what follows does not depend on which are special.
   const at::Tensor chance = at::where(ordinary, draw(ids.numel(), generator), 1.0);
   const at::Tensor fate = draw(ids.numel(), generator);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "error.h"
+#include "model/windows.h"
 #include "training/parameter_groups.h"
 #include "training/schedule.h"
 
@@ -26,6 +27,17 @@ std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
     for (const auto& parameter : group.parameters) weights.push_back(parameter.tensor);
   }
   return weights;
+}
+
+/// Tokens that guessing masks computes together.
+constexpr int64_t kTrainedTokens = 4096;
+
+double finite(const at::Tensor& loss) {
+  const auto value = loss.item<double>();
+  if (!std::isfinite(value)) {
+    fail("ERR_NON_FINITE", "The loss is ", value, "; the step was not taken.");
+  }
+  return value;
 }
 
 /// What faster steps are worth in memory, unless checkpointing asks for little of it.
@@ -47,12 +59,37 @@ void check_feature_cache(const FeatureCacheOptions& options, const model::BertCn
 
 }  // namespace
 
-at::Tensor masked_language_loss(const model::BertCnn& model, const model::MaskedLanguageHead& head,
-                                const kernels::PackedBatch& masked, const MaskedTokens& tokens,
-                                const kernels::ForwardContext& context) {
-  const at::Tensor hidden = model.last_hidden_state(masked, context).index_select(0, tokens.places);
-  return at::cross_entropy_loss(head.forward(hidden, model.word_embeddings(), context),
-                                tokens.targets);
+int64_t each_masked_run(const kernels::PackedBatch& batch, const MaskedLanguage& language,
+                        uint64_t number, int64_t most_tokens,
+                        const std::function<void(const MaskedRun&)>& use) {
+  const MaskedTokens tokens = mask_tokens(batch.input_ids, language.masking, number);
+  const int64_t total = tokens.places.numel();
+  kernels::PackedBatch masked = batch;
+  masked.input_ids = tokens.input_ids;
+  const at::Tensor places = tokens.places.to(at::kCPU);
+  const auto* place = places.const_data_ptr<int64_t>();
+  int64_t begin = 0;  // of the run's places
+  for (int64_t first = 0; first < batch.sequences();) {
+    const int64_t end = model::end_of_run(batch, first, batch.sequences(), most_tokens);
+    const int64_t behind = std::lower_bound(place + begin, place + total, batch.offsets[end]) - place;
+    const int64_t count = behind - begin;
+    if (count > 0) {
+      use({masked.slice(first, end), tokens.places.narrow(0, begin, count) - batch.offsets[first],
+           tokens.targets.narrow(0, begin, count),
+           static_cast<double>(count) / static_cast<double>(total)});
+    }
+    begin = behind;
+    first = end;
+  }
+  return total;
+}
+
+at::Tensor masked_language_loss(const model::BertCnn& model, const MaskedLanguage& language,
+                                const MaskedRun& run, const kernels::ForwardContext& context) {
+  const at::Tensor hidden =
+      model.last_hidden_state(run.batch, context).index_select(0, run.places);
+  return at::cross_entropy_loss(language.head.forward(hidden, model.word_embeddings(), context),
+                                run.targets);
 }
 
 Trainer::Trainer(const model::BertCnn& model, const TrainingOptions& options,
@@ -111,26 +148,38 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
 std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batch,
                                                 const at::Tensor& targets,
                                                 const kernels::ForwardContext& context) {
-  kernels::PackedBatch masked;  // outlives the graph, which refers to it
-  at::Tensor logits;
-  at::Tensor loss;
-  if (masked_language_) {
-    const MaskedTokens tokens = mask_tokens(batch.input_ids, masked_language_->masking, generator_);
-    masked = batch;
-    masked.input_ids = tokens.input_ids;
-    loss = masked_language_loss(model_, masked_language_->head, masked, tokens, context);
-  } else {
-    logits = forward(batch, context);
-    loss = loss_(logits, targets);
-  }
-  const double value = loss.item<double>();
-  if (!std::isfinite(value)) {
-    fail("ERR_NON_FINITE", "The loss is ", value, "; the step was not taken.");
-  }
+  if (masked_language_) return {at::Tensor(), backward_masked(batch, context)};
+  const at::Tensor logits = forward(batch, context);
+  const at::Tensor loss = loss_(logits, targets);
+  const double value = finite(loss);
   context.check_cancelled();
+  propagate(loss);
+  return {logits.detach().to(at::kCPU), value};
+}
+
+void Trainer::propagate(const at::Tensor& loss) const {
   const int64_t batches = options_.gradient_accumulation_steps;
   (batches == 1 ? loss : loss.div(batches)).backward();
-  return {logits.defined() ? logits.detach().to(at::kCPU) : logits, value};
+}
+
+/// Run by run, so that memory does not grow with the batch.
+double Trainer::backward_masked(const kernels::PackedBatch& batch,
+                                const kernels::ForwardContext& context) {
+  const auto number = static_cast<uint64_t>(
+      steps_ * options_.gradient_accumulation_steps + batches_);
+  double sum = 0;
+  const int64_t tokens = each_masked_run(
+      batch, *masked_language_, number, kTrainedTokens, [&](const MaskedRun& run) {
+        const at::Tensor mean = masked_language_loss(model_, *masked_language_, run, context);
+        const at::Tensor loss = run.share == 1 ? mean : mean * run.share;
+        sum += finite(loss);
+        context.check_cancelled();
+        propagate(loss);
+      });
+  if (tokens == 0) {
+    fail("ERR_INVALID_INPUT", "Expected at least one token to mask, but all are special tokens.");
+  }
+  return sum;
 }
 
 kernels::ParameterList Trainer::trained() const {

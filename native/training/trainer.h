@@ -36,14 +36,29 @@ struct TrainerStep {
 
 /// What guesses masked tokens, beside the encoder.
 struct MaskedLanguage {
+  MaskedLanguage(model::MaskedLanguageHead a_head, MaskingOptions a_masking)
+      : head(std::move(a_head)), masking(std::move(a_masking)) {}
+
   model::MaskedLanguageHead head;
   MaskingOptions masking;
 };
 
-/// The mean cross entropy of the tokens that are to be guessed; `masked` has their masks.
-at::Tensor masked_language_loss(const model::BertCnn& model, const model::MaskedLanguageHead& head,
-                                const kernels::PackedBatch& masked, const MaskedTokens& tokens,
-                                const kernels::ForwardContext& context);
+/// Some sequences of a batch, with masks, and what is to be guessed of them.
+struct MaskedRun {
+  kernels::PackedBatch batch;
+  at::Tensor places;   // [M] int64, of this batch's tokens
+  at::Tensor targets;  // [M] int64
+  double share;        // of all that is to be guessed
+};
+/// Masks tokens, drawn for the `number`-th batch, and hands on the sequences in runs of at most
+/// `most_tokens` tokens, or of one sequence, but for those where nothing is masked. Returns how many
+/// tokens are.
+int64_t each_masked_run(const kernels::PackedBatch& batch, const MaskedLanguage& language,
+                        uint64_t number, int64_t most_tokens,
+                        const std::function<void(const MaskedRun&)>& use);
+/// The mean cross entropy of what is to be guessed.
+at::Tensor masked_language_loss(const model::BertCnn& model, const MaskedLanguage& language,
+                                const MaskedRun& run, const kernels::ForwardContext& context);
 
 /// Trains a model that it does not own. Every `gradient_accumulation_steps`-th call updates the
 /// weights, by the mean of the gradients since the last update.
@@ -98,6 +113,9 @@ class Trainer {
   TrainerStep try_step(const kernels::PackedBatch& batch, const at::Tensor& targets,
                        const std::function<bool()>& cancelled);
   at::Tensor forward(const kernels::PackedBatch& batch, const kernels::ForwardContext& context);
+  double backward_masked(const kernels::PackedBatch& batch, const kernels::ForwardContext& context);
+  /// The gradients of a batch's loss, or of a part of it.
+  void propagate(const at::Tensor& loss) const;
   kernels::ParameterList trained() const;
   std::unique_ptr<Optimizer> make_trained_optimizer() const;
   /// Gives the weights the gradients of one batch, and returns its logits and its loss.

@@ -252,8 +252,9 @@ TrainingState::TrainingState(const std::string& file, const model::BertCnn& mode
   compare("dtype", text(description, "dtype", file), surroundings.dtype);
   compare("maxLength", count(description, "maxLength", file), surroundings.max_length);
   if (config.long_text == model::LongText::window) {
-    compare("windowOverlap", config.overlap_of(surroundings.max_length),
-            model.config().overlap_of(surroundings.max_length));
+    const int64_t overlap =
+        reading(file, [&] { return config.overlap_of(surroundings.max_length); });
+    compare("windowOverlap", overlap, model.config().overlap_of(surroundings.max_length));
   }
 
   freeze_ = config.freeze;

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { ratings } from "../assets.mjs";
 import { mails } from "../setup/npm-package.mjs";
 
-/** Characters of a mail that are kept: more than its first tokens take. */
+/** Characters of a mail that are kept: about a thousand tokens. */
 const MAIL_LIMIT = 4000;
 
 /**

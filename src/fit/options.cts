@@ -43,10 +43,12 @@ export type Interval = "epoch" | number;
 
 /**
  * Options of {@link BertCnn.fit}, named as Hugging Face's `TrainingArguments` are; beside them all options of
- * {@link BertCnn.configureTraining}, whose `totalSteps` and `classCounts` are found by itself.
+ * {@link BertCnn.configureTraining} but for its objective; `totalSteps` and `classCounts` are found by itself.
  */
 export interface FitOptions
-  extends Omit<TrainingOptions, "totalSteps" | "classCounts">, FitCallbacks {
+  extends
+    Omit<TrainingOptions, "objective" | "maskProbability" | "totalSteps" | "classCounts">,
+    FitCallbacks {
   /** Passes over the data. Default 3, with `maxSteps` as many as these take. */
   epochs?: number | undefined;
   /** Optimizer steps after which the run ends. */
@@ -122,7 +124,10 @@ export interface FitSettings extends FitCallbacks {
   readonly report: boolean;
   readonly progress: boolean;
   readonly signal: AbortSignal | undefined;
-  readonly training: Omit<TrainingOptions, "totalSteps" | "classCounts">;
+  readonly training: Omit<
+    TrainingOptions,
+    "objective" | "maskProbability" | "totalSteps" | "classCounts"
+  >;
 }
 
 function instance<T>(kind: new (...args: never) => T): Check<T> {

@@ -7,7 +7,10 @@ import {
   type Check,
 } from "../check.cjs";
 
-/** How the learning rates follow the evaluations: PyTorch's `ReduceLROnPlateau`, with its defaults. */
+/**
+ * How the learning rates follow the evaluations: PyTorch's `ReduceLROnPlateau`, with its defaults but for `eps`, which is
+ * 0 here. What it calls `min_lr` is a share of the rates, so that it suits all groups.
+ */
 export interface ReduceOnPlateau {
   /** What the rates are multiplied by; above 0 and below 1. Default 0.1. */
   factor?: number | undefined;

@@ -1,4 +1,4 @@
-import { maskedLanguageLoss, type BertCnn, type StepResult } from "../bert-cnn.cjs";
+import { endTraining, maskedLanguageLoss, type BertCnn, type StepResult } from "../bert-cnn.cjs";
 import { throwIfAborted } from "../calls.cjs";
 import {
   abortSignal,
@@ -14,6 +14,7 @@ import { BertCnnError } from "../errors.cjs";
 import { callback, readFreeze, type Freeze } from "../options.cjs";
 import {
   maskProbability,
+  readTrainingOptions,
   trainingShapeWithoutData,
   type TrainingOptions,
 } from "../training-options.cjs";
@@ -42,7 +43,7 @@ type PretrainedOptions = Omit<TrainingOptions, OfClassifier | "objective" | "tot
 
 /** Options of {@link BertCnn.pretrain}; beside them those of {@link BertCnn.configureTraining} that are not of a head. */
 export interface PretrainOptions extends PretrainedOptions {
-  /** Passes over the data. Default 3. */
+  /** Passes over the data. Default 3, with `maxSteps` as many as these take. */
   epochs?: number | undefined;
   /** Optimizer steps after which the run ends. */
   maxSteps?: number | undefined;
@@ -72,8 +73,10 @@ export interface PretrainResult {
   readonly step: number;
   /** Passes over the data. */
   readonly epoch: number;
-  /** The mean loss of the last epoch's steps. */
+  /** The mean loss of the last epoch's batches. */
   readonly loss: number;
+  /** Batches that had no token to mask, and so were no steps. */
+  readonly skippedBatches: number;
   /** The first is of the model as it was before; empty without `evalDataset`. */
   readonly evaluations: readonly MaskedLanguageEvaluation[];
 }
@@ -113,7 +116,8 @@ function read(value: unknown) {
   for (const name of Object.keys(trainingShape) as (keyof typeof trainingShape)[]) {
     if (given[name] !== undefined) training[name] = given[name];
   }
-  const { epochs = 3, batchSize = 32, shuffle = true, seed = 0, freeze = "none" } = given;
+  const { batchSize = 32, shuffle = true, seed = 0, freeze = "none", maxSteps } = given;
+  const epochs = given.epochs ?? (maxSteps === undefined ? 3 : Infinity);
   return {
     ...given,
     ...{ epochs, batchSize, shuffle, seed, freeze },
@@ -155,13 +159,16 @@ class PretrainingRun {
   #step = 0;
   #seen = 0;
   #losses: number[] = [];
+  #skipped = 0;
+  #whySkipped: BertCnnError | undefined;
 
   constructor(model: BertCnn, data: Dataset, given: Given, rows: number) {
     this.#model = model;
     this.#data = data;
     this.#given = given;
     this.#rows = rows;
-    if (given.progress) this.#progress = new Progress("pre-training", rows * given.epochs);
+    const total = Number.isFinite(given.epochs) ? rows * given.epochs : undefined;
+    if (given.progress) this.#progress = new Progress("pre-training", total);
   }
 
   async run(): Promise<PretrainResult> {
@@ -175,9 +182,11 @@ class PretrainingRun {
     } finally {
       this.#progress?.end();
     }
+    if (this.#step === 0 && this.#whySkipped !== undefined) throw this.#whySkipped;
     const { evaluations } = this;
     const loss = this.#losses.reduce((sum, one) => sum + one, 0) / this.#losses.length;
-    return { step: this.#step, epoch: this.#seen / this.#rows, loss, evaluations };
+    const place = { step: this.#step, epoch: this.#seen / this.#rows };
+    return { ...place, loss, skippedBatches: this.#skipped, evaluations };
   }
 
   #over(): boolean {
@@ -187,14 +196,27 @@ class PretrainingRun {
   async #epoch(epoch: number): Promise<void> {
     const { batchSize, shuffle, seed, signal, onStep } = this.#given;
     for await (const { texts } of this.#data.batches({ batchSize, shuffle, seed, epoch })) {
-      const result = await this.#model.trainStep({ texts }, { signal });
+      const result = await this.#trainStep(texts, signal);
       this.#seen += texts.length;
+      if (result === undefined) continue;
       this.#losses.push(result.loss);
       this.#progress?.advance(texts.length, `loss ${result.loss.toPrecision(3)}`);
       if (!result.updated) continue;
       this.#step = result.step;
       await onStep?.(result);
       if (this.#over()) return;
+    }
+  }
+
+  /** Nothing where all tokens are special ones, as of a last batch of one empty text. */
+  async #trainStep(texts: string[], signal: AbortSignal | undefined) {
+    try {
+      return await this.#model.trainStep({ texts }, { signal });
+    } catch (error) {
+      if (!(error instanceof BertCnnError) || error.code !== "ERR_INVALID_INPUT") throw error;
+      this.#skipped++;
+      this.#whySkipped = error;
+      return undefined;
     }
   }
 
@@ -220,16 +242,34 @@ export async function pretrain(
   throwIfAborted(given.signal);
   const rows = await data.size();
   if (rows === 0) throw empty("pre-train");
-  const { epochs, batchSize, maxSteps = Infinity, training } = given;
-  const accumulation = training.gradientAccumulationSteps ?? 1;
-  const batches = Math.ceil(rows / batchSize) * epochs;
-  const totalSteps = Math.max(1, Math.min(maxSteps, Math.floor(batches / accumulation)));
+  const { training } = given;
+  const settings = {
+    ...training,
+    objective: "masked-language-model",
+    totalSteps: countSteps(given, rows),
+  } as const;
+  // Before anything changes.
+  readTrainingOptions(settings, model);
   const { freeze } = model.config.bert_cnn;
   await model.setFreeze(given.freeze);
   try {
-    model.configureTraining({ ...training, objective: "masked-language-model", totalSteps });
+    model.configureTraining(settings);
     return await new PretrainingRun(model, data, given, rows).run();
   } finally {
-    await model.setFreeze(freeze);
+    // What comes of these must not hide why the run ended.
+    await endTraining(model).catch(() => undefined);
+    await model.setFreeze(freeze).catch(() => undefined);
   }
+}
+
+function countSteps({ epochs, batchSize, maxSteps = Infinity, training }: Given, rows: number) {
+  const { gradientAccumulationSteps: accumulation = 1 } = training;
+  const batches = Math.ceil(rows / batchSize) * epochs;
+  if (batches < accumulation) {
+    throw new BertCnnError(
+      "ERR_INVALID_INPUT",
+      `Expected at least the ${String(accumulation)} batches of an optimizer step but the data has ${String(batches)}`,
+    );
+  }
+  return Math.min(maxSteps, Math.floor(batches / accumulation));
 }

@@ -139,7 +139,10 @@ export async function readTrainerState(
   if (written?.version !== VERSION) {
     throw damaged(file, `its version is not ${String(VERSION)}`);
   }
-  const { state, options, data } = written;
+  const { options, data } = written;
+  // Runs of before there were plateaus have stood on none.
+  const stored: Partial<TrainerState> | undefined = written.state;
+  const state = stored && { plateau: initialPlateau, ...stored };
   if (!isState(state) || typeof options !== "object" || typeof data !== "object") {
     throw damaged(file, "a field is missing or of the wrong type");
   }

@@ -64,8 +64,7 @@ const jobs = {
       );
       const run = { maxSteps: steps, batchSize: texts.length, progress: false };
       const { loss } = await model.pretrain(data, { ...run, learningRate: 1e-3 });
-      await model.savePretrained(out);
-      await model.saveEncoder(`${out}-encoder`);
+      await model.saveEncoder(out);
       return { loss };
     });
   },

@@ -43,6 +43,7 @@ class HeadConfig:
     layer_combination: str = "mean"  # of several: or "concat", "mix"
     long_text: str = "truncate"
     window_overlap: int | None = None
+    window_length: int | None = None
 
     @property
     def numbers_of_filter(self) -> int:

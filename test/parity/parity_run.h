@@ -297,19 +297,22 @@ inline Results guess_tokens(const Case& to_run, const checkpoint::Checkpoint& in
   const model::BertCnn model =
       load_model(options, json::parse(compute->info().config, "config.json"),
                  model::Matching::lenient);
-  const model::MaskedLanguageHead head(model.config().bert, at::kFloat);
-  if (!model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(options.directory)))
+  const training::MaskedLanguage language(
+      model::MaskedLanguageHead(model.config().bert, at::kFloat), {});
+  const kernels::ParameterList& head = language.head.parameters();
+  if (!model::load_all_or_none(head, checkpoint::Checkpoint::open(options.directory))) {
     fail("ERR_CHECKPOINT_MISMATCH", "The directory has no head that guesses tokens.");
+  }
   const auto integers = [&input](const char* name) {
     return kernels::to_tensor(read_integers(find(input, name)), at::kCPU);
   };
-  const kernels::PackedBatch batch = pack(*compute, read_inputs(input));
+  const training::MaskedRun run{pack(*compute, read_inputs(input)), integers("places"),
+                                integers("targets"), 1};
   const kernels::ForwardContext context{true, model::make_generator(at::kCPU, 0), nullptr};
-  const training::MaskedTokens tokens{batch.input_ids, integers("places"), integers("targets")};
-  const at::Tensor loss = training::masked_language_loss(model, head, batch, tokens, context);
+  const at::Tensor loss = training::masked_language_loss(model, language, run, context);
   loss.backward();
   Results results{{"loss", loss.detach().reshape({1})}};
-  for (const auto* list : {&model.parameters(), &head.parameters()}) {
+  for (const auto* list : {&model.parameters(), &head}) {
     for (const kernels::Parameter& parameter : *list) {
       if (!parameter.tensor.grad().defined()) continue;
       results["grad." + parameter.name] = parameter.tensor.grad();

@@ -104,8 +104,12 @@ describe("longText: window", () => {
     await model.savePretrained(directory);
     const text = await readFile(path.join(directory, "config.json"), "utf8");
     const config = JSON.parse(text) as { bert_cnn: object };
-    expect(config.bert_cnn).toMatchObject({ long_text: "window", window_overlap: 4 });
-    const again = await load(directory, { maxLength: 12 });
+    const section = { long_text: "window", window_overlap: 4, window_length: 12 };
+    expect(config.bert_cnn).toMatchObject(section);
+    const again = await load(directory);
+    expect(again.maxLength).toBe(12);
+    const other = await load(directory, { maxLength: 5 });
+    expect(other.config.bert_cnn.window_overlap).toBeUndefined();
     const [a, b] = [await model.predict(long), await again.predict(long)];
     expect(b.logits.data).toEqual(a.logits.data);
     const cut = await load(directory, { maxLength: 12, longText: "truncate" });

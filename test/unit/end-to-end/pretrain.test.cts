@@ -51,23 +51,20 @@ describe("pretrain", () => {
     expect(after.logits.data).not.toEqual(before.logits.data);
     await expectError(
       model.trainStep({ texts: ["good"], labels: ["good"] }),
-      "ERR_INVALID_ARGUMENT",
-      "masked-language-model",
+      "ERR_TRAINING_NOT_CONFIGURED",
     );
     const rows = texts(16).map((text, i) => ({ text, label: i % 2 ? "good" : "bad" }));
     const { step } = await model.fit(Dataset.from(rows), { progress: false, epochs: 1 });
     expect(step).toBe(1);
   });
 
-  it("writes BERT's head beside the model's, and reads it again", async () => {
+  it("writes BERT's head with the encoder, and reads it again", async () => {
     const directory = path.join(await temporaryFolder(), "saved");
     const model = await load("tiny-bert", options);
     await model.pretrain(data, { ...quiet, epochs: 20 });
-    await model.savePretrained(directory);
-    const names = weightNames(directory);
-    expect(names).toContain("cls.predictions.transform.dense.weight");
-    expect(names).toContain("convs.0.weight");
-    const [again, anew] = [await load(directory), await load("tiny-bert", options)];
+    await model.saveEncoder(directory);
+    expect(weightNames(directory)).toContain("cls.predictions.transform.dense.weight");
+    const [again, anew] = [await load(directory, options), await load("tiny-bert", options)];
     const evaluations = [];
     for (const one of [model, again, anew]) {
       const result = await one.pretrain(data, {
@@ -77,9 +74,10 @@ describe("pretrain", () => {
     }
     expect(evaluations[1]).toBeCloseTo(evaluations[0]!, 5);
     expect(evaluations[2]).toBeGreaterThan(evaluations[0]! + 0.2);
-    const saved = path.join(await temporaryFolder(), "untouched");
-    await (await load("tiny-bert", options)).savePretrained(saved);
+    const saved = path.join(await temporaryFolder(), "whole");
+    await model.savePretrained(saved);
     expect(weightNames(saved)).not.toContain("cls.predictions.bias");
+    await (await load(saved)).loadStateDict(path.join(saved, "model.safetensors"));
   });
 
   it("writes the encoder alone, for a new model", async () => {
@@ -116,8 +114,53 @@ describe("pretrain", () => {
     const second = await model.trainStep({ texts: ["a bad movie"] });
     expect([first.updated, second.updated]).toEqual([false, true]);
     expect([...first.logits.dims]).toEqual([0, 2]);
+    await expectError(
+      model.trainStep({ texts: ["a"], labels: ["good"] }),
+      "ERR_INVALID_ARGUMENT",
+      "no labels",
+    );
+    await expectError(model.trainStep({ texts: [""] }), "ERR_INVALID_INPUT", "token to mask");
     const file = path.join(await temporaryFolder(), "state.safetensors");
     await expectError(model.saveTrainingState(file), "ERR_INVALID_ARGUMENT", "classification");
+  });
+
+  it("leaves out batches that have no token to mask", async () => {
+    const model = await load("tiny-bert", options);
+    const some = Dataset.from([{ text: "a good movie" }, { text: "" }], { labelColumn: null });
+    const run = { ...quiet, batchSize: 1, shuffle: false, epochs: 2 };
+    const result = await model.pretrain(some, { ...run, evalDataset: some });
+    expect(result).toMatchObject({ step: 2, skippedBatches: 2, epoch: 2 });
+    const none = Dataset.from([{ text: "" }], { labelColumn: null });
+    await expectError(model.pretrain(none, run), "ERR_INVALID_INPUT", "token to mask");
+  });
+
+  it("goes on after a fit whose best weights were in a temporary file", async () => {
+    const model = await load("tiny-bert", { ...options, variant: "max-over-time" });
+    const rows = texts(16).map((text, i) => ({ text, label: i % 2 ? "good" : "bad" }));
+    const labelled = Dataset.from(rows);
+    await model.fit(labelled, { progress: false, epochs: 1, evalDataset: labelled });
+    expect((await model.pretrain(data, { ...quiet, epochs: 1 })).step).toBe(3);
+  });
+
+  it("gives the same loss whether texts are long or in windows of a batch", async () => {
+    // More tokens than are computed together: the losses of the parts add up.
+    const long = {
+      ...options,
+      maxLength: 20,
+      longText: "window",
+      variant: "max-over-time",
+    } as const;
+    const many = texts(20).map((text) => `${text} `.repeat(60));
+    const losses = [];
+    for (const gradientCheckpointing of [false, true]) {
+      const model = await load("tiny-bert", { ...long, dropout: 0 });
+      const objective = "masked-language-model";
+      model.configureTraining({ objective, gradientCheckpointing, learningRate: 1e-3 });
+      for (let i = 0; i < 2; i++) losses.push((await model.trainStep({ texts: many })).loss);
+    }
+    expect(losses[2]).toBeCloseTo(losses[0]!, 5);
+    expect(losses[3]).toBeCloseTo(losses[1]!, 4);
+    expect(losses[1]).not.toBe(losses[0]);
   });
 
   it("stops with the signal's reason, and what is frozen is as before", async () => {
@@ -137,6 +180,12 @@ describe("pretrain", () => {
       expectError(model.pretrain(data, given), "ERR_INVALID_ARGUMENT", message);
     await refused({ maskProbability: 0 }, "options.maskProbability");
     await refused({ headLearningRate: 1 }, "headLearningRate");
+    await refused({ schedule: "linear", warmupSteps: 1e9 }, "warmupSteps");
+    await expectError(
+      model.pretrain(data, { gradientAccumulationSteps: 99, epochs: 1 }),
+      "ERR_INVALID_INPUT",
+      "99 batches",
+    );
     await refused({ freeze: "encoder" }, "frozen");
     await refused({ evalDataset: [] }, "options.evalDataset");
     await expectError(model.pretrain([] as never), "ERR_INVALID_ARGUMENT", "data");

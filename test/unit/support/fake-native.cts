@@ -138,6 +138,7 @@ export class FakeNative implements NativeModule {
       setLearningRateScale: (...args) => this.#record<undefined>("setLearningRateScale", args),
       setCalibration: (...args) => this.#record<string>("setCalibration", args),
       trainStep: (...args) => this.#record<NativeStepResult>("trainStep", args),
+      endTraining: () => this.#record<undefined>("endTraining", []),
       maskedLanguageLoss: (...args) =>
         this.#record<{ loss: number; tokens: number }>("maskedLanguageLoss", args),
       evaluate: (...args) => this.#record<NativePrediction>("evaluate", args),
