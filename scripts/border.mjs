@@ -8,7 +8,7 @@
  * the process, and one that throws what it must not, and succeeds where both are noticed.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -58,12 +58,12 @@ function call(scratch, task) {
     encoding: "utf8",
     env: { ...process.env, GOMP_SPINCOUNT: "1000" },
   });
-  const ended = child.status === 0;
+  const ended = child.status === 0 && existsSync(log);
   return {
     died: ended
       ? null
       : `${child.signal ?? `exit code ${String(child.status)}`}: ${child.stderr.trim().slice(-2000)}`,
-    last: ended ? null : readFileSync(last, "utf8"),
+    last: ended ? null : existsSync(last) ? readFileSync(last, "utf8") : "its start",
     result: ended ? JSON.parse(readFileSync(log, "utf8")) : null,
   };
 }

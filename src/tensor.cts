@@ -54,6 +54,16 @@ function checkDims(dims: unknown, name: string): readonly number[] {
   );
 }
 
+/** Whether its buffer was handed over to somebody else, or has shrunk below it: it then looks like an empty array. */
+function isDetached(data: TensorData[TensorType]): boolean {
+  try {
+    Int32Array.prototype.keys.call(data); // looks at any kind of typed array
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function checkData<T extends TensorType>(
   type: T,
   data: unknown,
@@ -61,6 +71,7 @@ function checkData<T extends TensorType>(
   name: string,
 ): TensorData[T] {
   if (!isDataOf[type](data)) throw unexpected(arrayName[type], name, data);
+  if (isDetached(data)) throw unexpected("array whose buffer is there and has not shrunk", name, data);
   const size = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== size) {
     throw unexpected(`${String(size)} elements, dims being [${dims.join(", ")}],`, name, data);

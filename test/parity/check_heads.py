@@ -83,9 +83,9 @@ class MeansInFront(BertCnn):
         return torch.cat([means, largest], dim=1)
 
 
-class FirstPoolForAll(BertCnn):
+class PoolsReversed(BertCnn):
     def attention(self, number):
-        return self.pools[0]
+        return self.pools[-1 - number]
 
 
 class LayersReversed(BertCnn):
@@ -105,7 +105,7 @@ MISTAKES = {
     "gates in front of what they gate": ("glu", dict(activation="glu"), GatesInFront),
     "the k largest by their size": ("3-max", dict(pooling="k-max"), LargestByValue),
     "means in front of maxima": ("max-mean", dict(pooling="max-mean"), MeansInFront),
-    "one attention for all kernels": ("attention", dict(pooling="attention"), FirstPoolForAll),
+    "another kernel's attention": ("attention", dict(pooling="attention"), PoolsReversed),
     "mixed layers in reverse": ("mix", dict(hidden_layers=3, layer_combination="mix"), LayersReversed),
     "another epsilon of the norm": ("norm", dict(layer_norm=True), OtherEpsilon),
 }
