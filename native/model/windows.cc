@@ -22,6 +22,8 @@ namespace {
 /// Tokens that pass the encoder together: enough for fast products, and few enough that a text of
 /// any length takes no more memory than one of BERT's longest windows does or two.
 constexpr int64_t kPredictedTokens = 1024;
+/// Tokens whose hidden states are kept at a time, of one text or of several that share runs.
+constexpr int64_t kJoinedTokens = 4096;
 /// The same for training, where what is computed anew is computed whole.
 constexpr int64_t kTrainedTokens = 512;
 
@@ -135,10 +137,10 @@ at::Tensor BertCnn::predict_windows(const PackedBatch& batch, const ForwardConte
       return batch.offsets[offsets[end]] - batch.offsets[offsets[text]];
     };
     int64_t end = text + 1;
-    if (head_.streams() && tokens_before(end) > kPredictedTokens) {
+    if (head_.streams() && tokens_before(end) > kJoinedTokens) {
       logits.push_back(stream_text(batch, text, context));
     } else {
-      while (end < batch.texts() && tokens_before(end + 1) <= kPredictedTokens) ++end;
+      while (end < batch.texts() && tokens_before(end + 1) <= kJoinedTokens) ++end;
       const at::Tensor states = encode_runs(batch, offsets[text], offsets[end], context);
       logits.push_back(classify(states, batch.joined(text, end), context));
     }
