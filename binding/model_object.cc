@@ -99,33 +99,31 @@ Napi::Value ModelObject::checked(const Napi::CallbackInfo& info) {
 
 Napi::Function ModelObject::define(Napi::Env env) {
   using Self = ModelObject;
-  Napi::Function model_class =
-      DefineClass(env, "NativeModel",
-                  {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
-                   InstanceMethod<&Self::checked<&Self::flush>>("flush"),
-                   InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
-                   InstanceMethod<&Self::checked<&Self::end_training>>("endTraining"),
-                   InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
-                   InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
-                   InstanceMethod<&Self::checked<&Self::set_learning_rate_scale>>(
-                       "setLearningRateScale"),
-                   InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
-                   InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
-                   InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
-                   InstanceMethod<&Self::checked<&Self::masked_language_loss>>(
-                       "maskedLanguageLoss"),
-                   InstanceMethod<&Self::checked<&Self::explain>>("explain"),
-                   InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
-                   InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
-                   InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
-                   InstanceMethod<&Self::checked<&Self::save_encoder>>("saveEncoder"),
-                   InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
-                   InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
-                   InstanceMethod<&Self::checked<&Self::warm_up>>("warmUp"),
-                   InstanceMethod<&Self::checked<&Self::share>>("share"),
-                   InstanceMethod<&Self::checked<&Self::cancel>>("cancel"),
-                   InstanceMethod<&Self::checked<&Self::stats>>("stats"),
-                   InstanceMethod<&Self::checked<&Self::dispose>>("dispose")});
+  Napi::Function model_class = DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&Self::checked<&Self::predict>>("predict"),
+       InstanceMethod<&Self::checked<&Self::flush>>("flush"),
+       InstanceMethod<&Self::checked<&Self::configure_training>>("configureTraining"),
+       InstanceMethod<&Self::checked<&Self::end_training>>("endTraining"),
+       InstanceMethod<&Self::checked<&Self::parameter_groups>>("parameterGroups"),
+       InstanceMethod<&Self::checked<&Self::set_freeze>>("setFreeze"),
+       InstanceMethod<&Self::checked<&Self::set_learning_rate_scale>>("setLearningRateScale"),
+       InstanceMethod<&Self::checked<&Self::set_calibration>>("setCalibration"),
+       InstanceMethod<&Self::checked<&Self::train_step>>("trainStep"),
+       InstanceMethod<&Self::checked<&Self::evaluate>>("evaluate"),
+       InstanceMethod<&Self::checked<&Self::masked_language_loss>>("maskedLanguageLoss"),
+       InstanceMethod<&Self::checked<&Self::explain>>("explain"),
+       InstanceMethod<&Self::checked<&Self::save_training_state>>("saveTrainingState"),
+       InstanceMethod<&Self::checked<&Self::load_training_state>>("loadTrainingState"),
+       InstanceMethod<&Self::checked<&Self::save_pretrained>>("savePretrained"),
+       InstanceMethod<&Self::checked<&Self::save_encoder>>("saveEncoder"),
+       InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
+       InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
+       InstanceMethod<&Self::checked<&Self::warm_up>>("warmUp"),
+       InstanceMethod<&Self::checked<&Self::share>>("share"),
+       InstanceMethod<&Self::checked<&Self::cancel>>("cancel"),
+       InstanceMethod<&Self::checked<&Self::stats>>("stats"),
+       InstanceMethod<&Self::checked<&Self::dispose>>("dispose")});
   hide_constructor(model_class);
   return model_class;
 }
@@ -385,8 +383,8 @@ Napi::Value ModelObject::load_training_state(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::save_encoder(const Napi::CallbackInfo& info) {
   const auto directory = convert<std::string>(info[0], "directory");
   return run(
-      info.Env(),
-      [directory](engine::ModelCompute& compute) { compute.save_encoder(directory); }, undefined);
+      info.Env(), [directory](engine::ModelCompute& compute) { compute.save_encoder(directory); },
+      undefined);
 }
 
 Napi::Value ModelObject::save_pretrained(const Napi::CallbackInfo& info) {

@@ -71,7 +71,8 @@ function checkData<T extends TensorType>(
   name: string,
 ): TensorData[T] {
   if (!isDataOf[type](data)) throw unexpected(arrayName[type], name, data);
-  if (isDetached(data)) throw unexpected("array whose buffer is there and has not shrunk", name, data);
+  if (isDetached(data))
+    throw unexpected("array whose buffer is there and has not shrunk", name, data);
   const size = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== size) {
     throw unexpected(`${String(size)} elements, dims being [${dims.join(", ")}],`, name, data);

@@ -11,15 +11,16 @@ namespace bertcnn::engine {
 
 /// What the model can take.
 struct InputLimits {
-  int64_t vocab_size;
-  int64_t type_vocab_size;
-  int64_t max_positions;
-  int64_t largest_filter;
+  int64_t vocab_size = 0;
+  int64_t type_vocab_size = 0;
+  int64_t max_positions = 0;
+  int64_t largest_filter = 0;
   std::optional<int64_t> window;  // tokens beyond which a row is cut into windows, if it is
 };
 
 /// Row `row` of `batch` without its pad positions; the tokens keep the positions they had, which
-/// are of no account where the row is cut into windows. Every column is checked, pad positions too. ERR_INVALID_INPUT names value, row and column.
+/// are of no account where the row is cut into windows. Every column is checked, pad positions too.
+/// ERR_INVALID_INPUT names value, row and column.
 TokenRow take_row(const TokenBatch& batch, int64_t row, const InputLimits& limits);
 
 /// Checks a row that a tokenizer made, against a tokenizer that does not belong to the model.

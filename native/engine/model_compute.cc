@@ -261,7 +261,8 @@ kernels::PackedBatch pack_padded(const TokenBatch& batch, at::Device device) {
   return builder.build(device);
 }
 
-/// The windows that long texts are cut into, if they are. What a window is, is saved with the model.
+/// The windows that long texts are cut into, if they are. What a window is, is saved with the
+/// model.
 std::optional<WindowSizes> choose_windows(const LoadOptions& options, model::BertCnnConfig& config,
                                           int64_t max_length) {
   if (config.long_text == model::LongText::truncate) return std::nullopt;
@@ -447,8 +448,8 @@ kernels::PackedBatch ModelCompute::pack(std::span<const TokenRow* const> rows) c
   for (const TokenRow* row : rows) {
     const auto length = std::ssize(row->input_ids);
     if (sizes && length > sizes->length) {
-      const auto windows = kernels::cut_windows(
-          length - kSpecialTokens, sizes->length - kSpecialTokens, sizes->overlap);
+      const auto windows = kernels::cut_windows(length - kSpecialTokens,
+                                                sizes->length - kSpecialTokens, sizes->overlap);
       builder.add_windows(row->input_ids, row->token_type_ids, windows);
     } else {
       builder.add(row->input_ids, row->token_type_ids, row->position_ids);
@@ -599,8 +600,8 @@ MaskedLanguageLoss ModelCompute::masked_language_loss(const std::vector<std::str
     MaskedLanguageLoss result;
     result.tokens = training::each_masked_run(
         batch, language, 0, kEvaluatedTokens, [&](const training::MaskedRun& run) {
-          const at::Tensor loss = training::masked_language_loss(
-              state_->model, language, run, {false, state_->generator, {}});
+          const at::Tensor loss = training::masked_language_loss(state_->model, language, run,
+                                                                 {false, state_->generator, {}});
           result.loss += loss.item<double>() * run.share;
         });
     return result;
@@ -666,9 +667,10 @@ std::unique_ptr<training::MaskedLanguage> ModelCompute::make_masked_language(
   const model::BertConfig& bert = state_->model.config().bert;
   const auto mask = state_->tokenizer ? state_->tokenizer->mask_token_id() : std::nullopt;
   if (!mask || *mask >= bert.vocab_size) {
-    fail("ERR_INVALID_ARGUMENT",
-         "Objective 'masked-language-model' needs a tokenizer with a mask token, and the model in '",
-         state_->directory, "' has none.");
+    fail(
+        "ERR_INVALID_ARGUMENT",
+        "Objective 'masked-language-model' needs a tokenizer with a mask token, and the model in '",
+        state_->directory, "' has none.");
   }
   const std::vector<int32_t> special = state_->tokenizer->special_token_ids();
   const training::MaskingOptions masking{options.mask_probability,

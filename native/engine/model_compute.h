@@ -28,7 +28,7 @@ struct Encoding;
 namespace bertcnn::training {
 class Trainer;
 struct MaskedLanguage;
-}
+}  // namespace bertcnn::training
 
 namespace bertcnn::engine {
 
@@ -142,9 +142,9 @@ class ModelCompute final : public Compute {
   /// one, which is used and filled.
   Prediction evaluate(const Input& input);
 
-  /// How well masked tokens of the texts are guessed, which ones are masked being drawn from `seed`.
-  /// ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT. Of no tokens
-  /// where all are special.
+  /// How well masked tokens of the texts are guessed, which ones are masked being drawn from
+  /// `seed`. ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT. Of no
+  /// tokens where all are special.
   MaskedLanguageLoss masked_language_loss(const std::vector<std::string>& texts, uint64_t seed);
 
   /// Explains each text by itself, unpadded. ERR_INVALID_ARGUMENT, ERR_INVALID_INPUT: there is no

@@ -68,7 +68,7 @@ struct StepResult {
   int64_t step = 0;      // optimizer steps taken so far
   bool updated = false;  // whether this one ended in one
   double loss = 0;       // mean over the batch
-  int64_t rows = 0;                    // 0 where masked tokens were guessed
+  int64_t rows = 0;      // 0 where masked tokens were guessed
   int64_t labels = 0;
   std::vector<float> logits;           // [rows, labels], of the forward pass in training mode
   std::vector<double> learning_rates;  // one a parameter group, those of this optimizer step

@@ -25,8 +25,7 @@ struct Computation : torch::CustomClassHolder {
 
 struct Checkpointed : torch::autograd::Function<Checkpointed> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const at::Generator& generator, Recomputed compute,
-                            bool skips_zero) {
+                            const at::Generator& generator, Recomputed compute, bool skips_zero) {
     context->save_for_backward({x});
     auto computation =
         c10::make_intrusive<Computation>(std::move(compute), generator.clone(), skips_zero);

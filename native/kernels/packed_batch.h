@@ -22,7 +22,7 @@ struct TextWindows {
     int64_t begin;
     int64_t end;
   };
-  std::vector<Kept> kept;            // of each sequence
+  std::vector<Kept> kept;              // of each sequence
   std::vector<int64_t> offsets = {0};  // text i is the sequences offsets[i] .. offsets[i + 1] - 1
 
   int64_t texts() const { return static_cast<int64_t>(offsets.size()) - 1; }
@@ -47,8 +47,8 @@ struct PackedBatch {
   int64_t texts() const { return windows ? windows->texts() : sequences(); }
   /// A view of sequence b as a batch of its own.
   PackedBatch sequence(int64_t b) const { return slice(b, b + 1); }
-  /// A view of the sequences `first` .. `end` - 1 as a batch of its own. Of `windows` it has what is
-  /// kept, and no texts.
+  /// A view of the sequences `first` .. `end` - 1 as a batch of its own. Of `windows` it has what
+  /// is kept, and no texts.
   PackedBatch slice(int64_t first, int64_t end) const;
   /// Where the texts `first` .. `end` - 1 lie once what is kept of their windows is put together:
   /// a batch of offsets only. Without `windows` it is where they lie now.

@@ -86,8 +86,8 @@ class BertCnn {
  public:
   BertCnn(BertCnnConfig config, at::Device device);
 
-  /// `[texts, labels]`. A frozen encoder, or its frozen lower part, runs in evaluation mode and without
-  /// a graph. What needs no graph computes with the packed weights, once there are any;
+  /// `[texts, labels]`. A frozen encoder, or its frozen lower part, runs in evaluation mode and
+  /// without a graph. What needs no graph computes with the packed weights, once there are any;
   /// `context.arithmetic` is not asked.
   ///
   /// Where a batch has windows, they pass the encoder some at a time, and what is kept of them goes

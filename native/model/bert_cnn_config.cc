@@ -311,8 +311,8 @@ int64_t BertCnnConfig::overlap_of(int64_t max_length) const {
   constexpr int64_t kSpecialTokens = 2;
   const int64_t room = max_length - kSpecialTokens;
   if (room < 1) {
-    fail("ERR_INVALID_ARGUMENT", "Expected 3 or more for maxLength with longText: 'window' but it is ",
-         max_length, ".");
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected 3 or more for maxLength with longText: 'window' but it is ", max_length, ".");
   }
   const int64_t overlap = window_overlap.value_or(room / 4);
   if (overlap < 0 || overlap >= room) {

@@ -172,15 +172,15 @@ void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
   checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), {});
 }
 
-bool load_all_or_none(const kernels::ParameterList& weights,
-                      const checkpoint::Checkpoint& source) {
+bool load_all_or_none(const kernels::ParameterList& weights, const checkpoint::Checkpoint& source) {
   const Sources sources = by_canonical_name(source);
   const auto is_there = [&](const auto& weight) { return sources.contains(weight.name); };
   if (std::ranges::none_of(weights, is_there)) return false;
   std::vector<const checkpoint::Tensor*> found_tensors;
   for (const auto& [name, weight] : weights) {
     const auto found = sources.find(name);
-    if (found == sources.end()) fail("ERR_CHECKPOINT_MISMATCH", "The checkpoint lacks '", name, "'.");
+    if (found == sources.end())
+      fail("ERR_CHECKPOINT_MISMATCH", "The checkpoint lacks '", name, "'.");
     if (weight.sizes() != at::IntArrayRef(found->second->shape)) {
       fail("ERR_CHECKPOINT_MISMATCH", "'", name, "' of the checkpoint has the shape ",
            to_string(found->second->shape), " and not ", to_string(weight.sizes()), ".");

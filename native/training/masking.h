@@ -25,8 +25,8 @@ struct MaskedTokens {
 /// Chooses each token with the given probability, by itself, and at least one. Of those 80 % become
 /// the mask, 10 % any token of the vocabulary and 10 % stay (Devlin et al., 2019), as in
 /// transformers' DataCollatorForLanguageModeling. What is drawn depends on `options.seed` and
-/// `batch` alone, and is the same on every device. input_ids: `[T]` int64, anywhere. Without a place
-/// where all tokens are special.
+/// `batch` alone, and is the same on every device. input_ids: `[T]` int64, anywhere. Without a
+/// place where all tokens are special.
 MaskedTokens mask_tokens(const at::Tensor& input_ids, const MaskingOptions& options,
                          uint64_t batch);
 

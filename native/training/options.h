@@ -51,8 +51,8 @@ struct TrainingOptions {
   double epsilon = 1e-8;  // AdamW
   double momentum = 0;    // SGD
   bool nesterov = false;  // SGD
-  /// What a step minimizes: the loss of the model's problem type, or that of guessing masked tokens,
-  /// which trains the encoder and BERT's head for it, by `learning_rate`.
+  /// What a step minimizes: the loss of the model's problem type, or that of guessing masked
+  /// tokens, which trains the encoder and BERT's head for it, by `learning_rate`.
   Objective objective = Objective::classification;
   double mask_probability = 0.15;  // masked language model
   ScheduleOptions schedule;

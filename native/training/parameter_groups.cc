@@ -15,8 +15,8 @@ bool has_weight_decay(const std::string& name) {
   return !name.ends_with(".bias") && name.find("LayerNorm.") == std::string::npos;
 }
 
-/// 0 for the embeddings, l for the l-th of `layers` layers, layers + 1 for the head. BERT's own head
-/// counts as the last layer.
+/// 0 for the embeddings, l for the l-th of `layers` layers, layers + 1 for the head. BERT's own
+/// head counts as the last layer.
 int64_t depth_of(const std::string& name, int64_t layers) {
   if (name.starts_with(kMaskedLanguageHead)) return layers;
   if (name.starts_with(kLayer)) return std::stoll(name.substr(kLayer.size())) + 1;

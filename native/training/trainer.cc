@@ -72,7 +72,8 @@ int64_t each_masked_run(const kernels::PackedBatch& batch, const MaskedLanguage&
   int64_t begin = 0;  // of the run's places
   for (int64_t first = 0; first < batch.sequences();) {
     const int64_t end = model::end_of_run(batch, first, batch.sequences(), most_tokens);
-    const int64_t behind = std::lower_bound(place + begin, place + total, batch.offsets[end]) - place;
+    const int64_t behind =
+        std::lower_bound(place + begin, place + total, batch.offsets[end]) - place;
     const int64_t count = behind - begin;
     if (count > 0) {
       use({masked.slice(first, end), tokens.places.narrow(0, begin, count) - batch.offsets[first],
@@ -87,8 +88,7 @@ int64_t each_masked_run(const kernels::PackedBatch& batch, const MaskedLanguage&
 
 at::Tensor masked_language_loss(const model::BertCnn& model, const MaskedLanguage& language,
                                 const MaskedRun& run, const kernels::ForwardContext& context) {
-  const at::Tensor hidden =
-      model.last_hidden_state(run.batch, context).index_select(0, run.places);
+  const at::Tensor hidden = model.last_hidden_state(run.batch, context).index_select(0, run.places);
   return at::cross_entropy_loss(language.head.forward(hidden, model.word_embeddings(), context),
                                 run.targets);
 }
@@ -166,11 +166,11 @@ void Trainer::propagate(const at::Tensor& loss) const {
 /// Run by run, so that memory does not grow with the batch.
 double Trainer::backward_masked(const kernels::PackedBatch& batch,
                                 const kernels::ForwardContext& context) {
-  const auto number = static_cast<uint64_t>(
-      steps_ * options_.gradient_accumulation_steps + batches_);
+  const auto number =
+      static_cast<uint64_t>(steps_ * options_.gradient_accumulation_steps + batches_);
   double sum = 0;
-  const int64_t tokens = each_masked_run(
-      batch, *masked_language_, number, kTrainedTokens, [&](const MaskedRun& run) {
+  const int64_t tokens =
+      each_masked_run(batch, *masked_language_, number, kTrainedTokens, [&](const MaskedRun& run) {
         const at::Tensor mean = masked_language_loss(model_, *masked_language_, run, context);
         const at::Tensor loss = run.share == 1 ? mean : mean * run.share;
         sum += finite(loss);

@@ -51,8 +51,8 @@ struct MaskedRun {
   double share;        // of all that is to be guessed
 };
 /// Masks tokens, drawn for the `number`-th batch, and hands on the sequences in runs of at most
-/// `most_tokens` tokens, or of one sequence, but for those where nothing is masked. Returns how many
-/// tokens are.
+/// `most_tokens` tokens, or of one sequence, but for those where nothing is masked. Returns how
+/// many tokens are.
 int64_t each_masked_run(const kernels::PackedBatch& batch, const MaskedLanguage& language,
                         uint64_t number, int64_t most_tokens,
                         const std::function<void(const MaskedRun&)>& use);

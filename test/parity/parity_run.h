@@ -294,9 +294,8 @@ inline Results guess_tokens(const Case& to_run, const checkpoint::Checkpoint& in
   engine::LoadOptions options = to_run.options;
   options.freeze = "none";
   const auto compute = engine::ModelCompute::load(options);
-  const model::BertCnn model =
-      load_model(options, json::parse(compute->info().config, "config.json"),
-                 model::Matching::lenient);
+  const model::BertCnn model = load_model(
+      options, json::parse(compute->info().config, "config.json"), model::Matching::lenient);
   const training::MaskedLanguage language(
       model::MaskedLanguageHead(model.config().bert, at::kFloat), {});
   const kernels::ParameterList& head = language.head.parameters();

@@ -48,15 +48,14 @@ PackedBatch windowed(const Rows& texts) {
       std::iota(positions.begin(), positions.end(), 0);
       builder.add(text, types, positions);
     } else {
-      builder.add_windows(text, types,
-                          kernels::cut_windows(length - 2, kWindow - 2, kOverlap));
+      builder.add_windows(text, types, kernels::cut_windows(length - 2, kWindow - 2, kOverlap));
     }
   }
   return builder.build(at::kCPU);
 }
 
-const Rows kTexts = {text_of(7), text_of(kLong), text_of(16), text_of(17), text_of(40, 9),
-                     text_of(700, 3)};
+const Rows kTexts = {text_of(7),  text_of(kLong), text_of(16),
+                     text_of(17), text_of(40, 9), text_of(700, 3)};
 
 double relative_difference(const at::Tensor& a, const at::Tensor& b) {
   return max_difference(a, b) / b.abs().max().item<double>();
@@ -95,10 +94,8 @@ struct Head {
 
 class WindowedTest : public ::testing::TestWithParam<Head> {
  protected:
-  BertCnn model_ = random_model({.num_labels = 3,
-                                 .filter_sizes = {{1, 2, 4}},
-                                 .num_filters = 5,
-                                 .head = GetParam().options});
+  BertCnn model_ = random_model(
+      {.num_labels = 3, .filter_sizes = {{1, 2, 4}}, .num_filters = 5, .head = GetParam().options});
 };
 
 // With maxima the first long text is streamed; else its hidden states stay.
@@ -195,11 +192,17 @@ std::pair<int, int> questions(const BertCnn& model, const PackedBatch& batch) {
 
 TEST(Windowed, ComputesAnewOnlyWhatAGradientComesTo) {
   // One filter: its maximum is in one window, or across two, and the first run is always computed.
-  const BertCnn one = random_model({.variant = "max-over-time", .num_labels = 2,
-                                    .filter_sizes = {{2}}, .num_filters = 1, .dropout = 0.0},
+  const BertCnn one = random_model({.variant = "max-over-time",
+                                    .num_labels = 2,
+                                    .filter_sizes = {{2}},
+                                    .num_filters = 1,
+                                    .dropout = 0.0},
                                    kTinyConfigWithoutDropout);
-  const BertCnn many = random_model({.variant = "max-over-time", .num_labels = 2,
-                                     .filter_sizes = {{2}}, .num_filters = 400, .dropout = 0.0},
+  const BertCnn many = random_model({.variant = "max-over-time",
+                                     .num_labels = 2,
+                                     .filter_sizes = {{2}},
+                                     .num_filters = 400,
+                                     .dropout = 0.0},
                                     kTinyConfigWithoutDropout);
   const PackedBatch batch = windowed({text_of(kLong)});
   const auto [forward, few] = questions(one, batch);

@@ -13,8 +13,7 @@ namespace {
 
 using bertcnn::testing::random_model;
 
-std::vector<ParameterGroup> groups_of(const model::BertCnn& model,
-                                      const TrainingOptions& options) {
+std::vector<ParameterGroup> groups_of(const model::BertCnn& model, const TrainingOptions& options) {
   return parameter_groups(model.trained_parameters(), model.config().bert.num_hidden_layers,
                           options);
 }
