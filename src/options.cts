@@ -99,9 +99,8 @@ export interface HubOptions {
 }
 
 /**
- * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to windowOverlap,
- * freeze) comes from the directory where it was written by {@link BertCnn.savePretrained}, else from the
- * defaults named here.
+ * Options of {@link BertCnn.fromPretrained}. What describes the model (variant to freeze) comes
+ * from the directory where it was written by {@link BertCnn.savePretrained}, else from the defaults named here.
  */
 export interface BertCnnOptions extends HubOptions, StatsOptions {
   /** Default `"frozen"`. */
@@ -155,8 +154,9 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
    */
   dtype?: Dtype | undefined;
   /**
-   * Tokens of a text, special tokens included, beyond which it is truncated or read in windows. Default: the smaller of the
-   * tokenizer's `model_max_length` and the model's `max_position_embeddings`.
+   * Tokens of a text, special tokens included, beyond which it is truncated or read in windows. Default: with windows
+   * those of the saved model, else the smaller of the tokenizer's `model_max_length` and the model's
+   * `max_position_embeddings`.
    */
   maxLength?: number | undefined;
   /** Of new weights and of dropout; from 0 to 2^53 - 1. Default: drawn by the system. */

@@ -115,6 +115,12 @@ export interface TrainingOptions {
   featureCache?: boolean | FeatureCacheOptions | undefined;
 }
 
+/** Options that mean nothing where masked tokens are guessed, beside `classCounts`. */
+export const OF_CLASSIFIER = [
+  ...(["headLearningRate", "classWeights", "posWeight"] as const),
+  ...(["labelSmoothing", "focalGamma", "featureCache"] as const),
+] as const;
+
 /** Checks a share of tokens to mask. */
 export const maskProbability = positiveNumberUpTo(1);
 
@@ -185,11 +191,7 @@ function checkObjective(given: Given): void {
     checkNames(given, ["maskProbability"], 'options.objective "masked-language-model"');
     return;
   }
-  const names = [
-    ...(["headLearningRate", "classWeights", "classCounts", "posWeight"] as const),
-    ...(["labelSmoothing", "focalGamma", "featureCache"] as const),
-  ];
-  checkNames(given, names, 'options.objective "classification"');
+  checkNames(given, [...OF_CLASSIFIER, "classCounts"], 'options.objective "classification"');
 }
 
 function checkOptimizer(given: Given): void {

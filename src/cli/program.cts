@@ -153,6 +153,26 @@ function withData(command: Command): Command {
     );
 }
 
+function withSteps(command: Command): Command {
+  return command
+    .option("--epochs <n>", "passes over the data (default: 3)", integer(1))
+    .option("--max-steps <n>", "optimizer steps at most", integer(1))
+    .option("--batch-size <n>", "rows of a step (default: 32)", integer(1))
+    .option("--accumulate <n>", "batches of an optimizer step", integer(1))
+    .option("--learning-rate <x>", "of the encoder (default: 5e-5)", number(0))
+    .option("--weight-decay <x>", "(default: 0.01)", number(0))
+    .addOption(
+      new Option("--schedule <schedule>", "of the learning rates").choices([
+        "constant",
+        "linear",
+        "cosine",
+        "polynomial",
+        "inverse_sqrt",
+      ]),
+    )
+    .option("--warmup-ratio <x>", "share of the steps in which rates rise", number(0));
+}
+
 function withShow(command: Command): Command {
   return command
     .option("--json", "write the result as JSON")
@@ -215,7 +235,7 @@ function trainCommand({ signal, print }: Session): Command {
   const command = new Command("train")
     .description("train a classifier, or a regression, on a file")
     .argument("<data>", "JSONL, CSV or TSV with texts and labels");
-  withShow(withData(withModel(command)))
+  withShow(withSteps(withData(withModel(command))))
     .requiredOption("-o, --out <dir>", "where the model, checkpoints, logs and report go")
     .option("--eval <file>", "data to evaluate with (default: a part of the data)")
     .option("--eval-share <x>", "that part", number(0), 0.1)
@@ -251,26 +271,10 @@ function trainCommand({ signal, print }: Session): Command {
     )
     .option("--hidden-layers <n>", "last layers that a new head sees (default: 1)", integer(1))
     .option("--freeze <what>", "encoder, embeddings, none, a number of layers, or patterns", freeze)
-    .option("--epochs <n>", "passes over the data (default: 3)", integer(1))
-    .option("--max-steps <n>", "optimizer steps at most", integer(1))
-    .option("--batch-size <n>", "rows of a step (default: 32)", integer(1))
-    .option("--accumulate <n>", "batches of an optimizer step", integer(1))
-    .option("--learning-rate <x>", "of the encoder (default: 5e-5)", number(0))
     .option("--head-learning-rate <x>", "of the head (default: 1e-3)", number(0))
-    .option("--weight-decay <x>", "(default: 0.01)", number(0))
     .addOption(
       new Option("--optimizer <name>", "(default: adamw)").choices(["adamw", "sgd", "adafactor"]),
     )
-    .addOption(
-      new Option("--schedule <schedule>", "of the learning rates").choices([
-        "constant",
-        "linear",
-        "cosine",
-        "polynomial",
-        "inverse_sqrt",
-      ]),
-    )
-    .option("--warmup-ratio <x>", "share of the steps in which rates rise", number(0))
     .option("--balanced", "weigh classes by how rare they are")
     .option("--focal-gamma <x>", "focal loss: what is known already counts little", number(0))
     .option("--eval-steps <n>", "evaluate every n steps (default: each epoch)", interval)
@@ -347,28 +351,12 @@ function pretrainCommand({ signal, print }: Session): Command {
   const command = new Command("pretrain")
     .description("go on with BERT's pre-training on texts: masked tokens are guessed")
     .argument("<data>", "JSONL, CSV or TSV with texts, or .txt with a text a line");
-  withModel(command)
+  withSteps(withModel(command))
     .requiredOption("-o, --out <dir>", "where the encoder goes, for --model of train")
     .option("--text-column <column>", "(default: text, else sentence)", column)
     .option("--no-header", "CSV, TSV: columns have no names, and are given by place from 0")
     .option("--eval-share <x>", "part of the texts that is only evaluated with", number(0), 0.05)
     .option("--mask-probability <x>", "share of tokens to guess (default: 0.15)", number(0))
-    .option("--epochs <n>", "passes over the texts (default: 3)", integer(1))
-    .option("--max-steps <n>", "optimizer steps at most", integer(1))
-    .option("--batch-size <n>", "texts of a step (default: 32)", integer(1))
-    .option("--accumulate <n>", "batches of an optimizer step", integer(1))
-    .option("--learning-rate <x>", "(default: 5e-5)", number(0))
-    .option("--weight-decay <x>", "(default: 0.01)", number(0))
-    .addOption(
-      new Option("--schedule <schedule>", "of the learning rate").choices([
-        "constant",
-        "linear",
-        "cosine",
-        "polynomial",
-        "inverse_sqrt",
-      ]),
-    )
-    .option("--warmup-ratio <x>", "share of the steps in which the rate rises", number(0))
     .option("--seed <n>", "of the split, the order, masks and dropout", integer(0), 0);
   withShow(command).action(async (file: string, given: Given) => {
     const { epochs, maxSteps, batchSize, accumulate: gradientAccumulationSteps } = given;

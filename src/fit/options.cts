@@ -17,8 +17,8 @@ import { callback, readFreeze, type Freeze } from "../options.cjs";
 import { readPath } from "../paths.cjs";
 import type { EvaluationRecord, StepRecord } from "../report/run-record.cjs";
 import { Tokenizer } from "../tokenizer.cjs";
-import { readPlateau, type PlateauSettings, type ReduceOnPlateau } from "./plateau.cjs";
 import { trainingShapeWithoutData, type TrainingOptions } from "../training-options.cjs";
+import { readPlateau, type PlateauSettings, type ReduceOnPlateau } from "./plateau.cjs";
 
 /** When to stop before the last epoch. */
 export interface EarlyStopping {

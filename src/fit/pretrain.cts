@@ -14,6 +14,7 @@ import { BertCnnError } from "../errors.cjs";
 import { callback, readFreeze, type Freeze } from "../options.cjs";
 import {
   maskProbability,
+  OF_CLASSIFIER,
   readTrainingOptions,
   trainingShapeWithoutData,
   type TrainingOptions,
@@ -31,12 +32,6 @@ export interface MaskedLanguageEvaluation {
   /** exp(loss): among how many tokens the model is undecided. */
   readonly perplexity: number;
 }
-
-/** Options of training that are of the classifier. */
-const OF_CLASSIFIER = [
-  ...(["headLearningRate", "classWeights", "posWeight"] as const),
-  ...(["labelSmoothing", "focalGamma", "featureCache"] as const),
-] as const;
 
 type OfClassifier = (typeof OF_CLASSIFIER)[number] | "classCounts";
 type PretrainedOptions = Omit<TrainingOptions, OfClassifier | "objective" | "totalSteps">;
@@ -251,15 +246,21 @@ export async function pretrain(
   // Before anything changes.
   readTrainingOptions(settings, model);
   const { freeze } = model.config.bert_cnn;
+  const restore = async () => {
+    await endTraining(model);
+    await model.setFreeze(freeze);
+  };
   await model.setFreeze(given.freeze);
+  let result: PretrainResult;
   try {
     model.configureTraining(settings);
-    return await new PretrainingRun(model, data, given, rows).run();
-  } finally {
-    // What comes of these must not hide why the run ended.
-    await endTraining(model).catch(() => undefined);
-    await model.setFreeze(freeze).catch(() => undefined);
+    result = await new PretrainingRun(model, data, given, rows).run();
+  } catch (error) {
+    await restore().catch(() => undefined); // what comes of it must not hide why the run ended
+    throw error;
   }
+  await restore();
+  return result;
 }
 
 function countSteps({ epochs, batchSize, maxSteps = Infinity, training }: Given, rows: number) {
