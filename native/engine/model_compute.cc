@@ -890,13 +890,14 @@ void ModelCompute::save_encoder(const std::string& directory) {
 LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
   return translating_errors([&] {
     const auto source = checkpoint::Checkpoint::open(file);
+    const auto matching = strict ? model::Matching::strict : model::Matching::lenient;
     return with_plain_weights([&] {
-      // First, since it may be refused.
       if (state_->masked_language) {
+        // Whichever refuses, nothing has changed.
+        model::compare_weights(state_->model, source, matching);
         model::load_all_or_none(state_->masked_language->head.parameters(), source);
       }
-      LoadReport report = report_of(model::load_weights(
-          state_->model, source, strict ? model::Matching::strict : model::Matching::lenient));
+      LoadReport report = report_of(model::load_weights(state_->model, source, matching));
       state_->sources.push_back(file);
       state_->packs_are_stale = true;
       repack();

@@ -16,7 +16,7 @@ using Recomputed = std::function<at::Tensor(const at::Tensor& x, const at::Gener
 at::Tensor checkpointed(const at::Tensor& x, const at::Generator& generator, Recomputed compute);
 
 /// The same of what depends on weights only. Unless `always`, it is not computed again where no
-/// gradient, or one of zeros, comes back: weights get none of it then.
+/// gradient but one of zeros comes back: weights get none of it then.
 at::Tensor checkpointed(const at::Generator& generator,
                         std::function<at::Tensor(const at::Generator& generator)> compute,
                         bool always);
