@@ -9,6 +9,10 @@
 #include "module_data.h"
 #include "tokenizer_object.h"
 
+#ifdef BERTCNN_FAULTS
+#include "faults.h"
+#endif
+
 namespace bertcnn::binding {
 namespace {
 
@@ -18,6 +22,7 @@ Napi::Value checked(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  engine::make_failures();
   ModuleData& module = ModuleData::create(env);
   module.model_class = Napi::Persistent(ModelObject::define(env));
   module.tokenizer_class = Napi::Persistent(TokenizerObject::define(env));
@@ -28,6 +33,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
               Napi::Function::New<checked<ModelObject::open_shared>>(env, "openShared"));
   exports.Set("loadTokenizer",
               Napi::Function::New<checked<TokenizerObject::load>>(env, "loadTokenizer"));
+#ifdef BERTCNN_FAULTS
+  faults::define(env, exports);
+#endif
   return exports;
 }
 

@@ -1,21 +1,50 @@
 #include "completion_queue.h"
 
+#include <atomic>
 #include <utility>
 
 #include "errors.h"
+#include "fault_point.h"
 
 namespace bertcnn::binding {
+namespace {
+
+class FunctionCompletion final : public Completion {
+ public:
+  explicit FunctionCompletion(std::function<void()> function) : function_(std::move(function)) {}
+  void run(Napi::Env) override { function_(); }
+
+ private:
+  std::function<void()> function_;
+};
+
+}  // namespace
+
+std::shared_ptr<Completion> make_completion(std::function<void()> function) {
+  return std::make_shared<FunctionCompletion>(std::move(function));
+}
+
+// ---- the queue
 
 CompletionQueue::CompletionQueue(Napi::Env env)
     : function_(Function::New(env, "bertcnn", /*maxQueueSize=*/0, /*initialThreadCount=*/1, this)) {
   function_.Unref(env);
 }
 
-void CompletionQueue::post(Completion completion) {
+CompletionQueue::~CompletionQueue() {
+  close();
+}
+
+void CompletionQueue::post(std::shared_ptr<Completion> completion) noexcept {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  waiting_.push_back(std::move(completion));
-  if (waiting_.size() == 1) function_.NonBlockingCall();
+  Completion* last = std::exchange(last_, completion.get());
+  if (last) {
+    last->next_ = std::move(completion);
+  } else {
+    first_ = std::move(completion);
+    function_.NonBlockingCall();
+  }
 }
 
 void CompletionQueue::expect(Napi::Env env) {
@@ -27,52 +56,91 @@ void CompletionQueue::arrive(Napi::Env env) {
 }
 
 void CompletionQueue::close() {
-  std::vector<Completion> dropped;  // outside of the lock, for who knows what they hold
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-  dropped.swap(waiting_);
+  std::shared_ptr<Completion> dropped;  // outside of the lock, for who knows what they hold
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    dropped = take_all();
+  }
+  // One by one: a long row that let go of its first would need as deep a stack.
+  while (dropped) dropped = std::move(dropped->next_);
+}
+
+std::shared_ptr<Completion> CompletionQueue::take_all() {
+  last_ = nullptr;
+  return std::move(first_);
 }
 
 // JavaScript thread. The environment is null when it ends with a call left in the queue.
 void CompletionQueue::deliver(Napi::Env env, Napi::Function, CompletionQueue* queue, void*) {
   if (env == nullptr) return;
-  std::vector<Completion> completions;
+  std::shared_ptr<Completion> completion;
   {
     const std::lock_guard lock(queue->mutex_);
-    completions.swap(queue->waiting_);
+    completion = queue->take_all();
   }
-  for (const Completion& completion : completions) {
+  for (; completion; completion = std::move(completion->next_)) {
     const Napi::HandleScope scope(env);
     try {
-      completion(env);
+      completion->run(env);
     } catch (const Napi::Error&) {
       // Only a worker that is being terminated refuses: nobody is left to be told.
     }
   }
 }
 
+// ---- promises
+
+class PendingPromise::Settlement final : public Completion {
+ public:
+  Settlement(Napi::Env env, std::shared_ptr<CompletionQueue> to, ToValue make_value,
+             std::function<void()> when_arrived)
+      : queue(std::move(to)),
+        to_value(std::move(make_value)),
+        arrived(std::move(when_arrived)),
+        deferred(Napi::Promise::Deferred::New(env)) {}
+
+  void run(Napi::Env env) override {
+    queue->arrive(env);
+    arrived();
+    if (!failure) {
+      try {
+        fault_point("to JavaScript");
+        deferred.Resolve(to_value(env));
+        return;
+      } catch (const Napi::Error& error) {
+        deferred.Reject(error.Value());
+        return;
+      } catch (...) {
+        failure = engine::current_failure();
+      }
+    }
+    deferred.Reject(to_js_error(env, *failure).Value());
+  }
+
+  const std::shared_ptr<CompletionQueue> queue;  // may outlive its environment, and then drops all
+  const ToValue to_value;
+  const std::function<void()> arrived;
+  const Napi::Promise::Deferred deferred;
+  engine::Failure failure;  // set before it is posted
+  std::atomic<bool> settled = false;
+};
+
 PendingPromise::PendingPromise(Napi::Env env, std::shared_ptr<CompletionQueue> queue,
-                               std::function<void()> arrived)
-    : queue_(std::move(queue)),
-      arrived_(std::move(arrived)),
-      deferred_(Napi::Promise::Deferred::New(env)) {
-  queue_->expect(env);
+                               ToValue to_value, std::function<void()> arrived)
+    : settlement_(std::make_shared<Settlement>(env, std::move(queue), std::move(to_value),
+                                               std::move(arrived))) {
+  settlement_->queue->expect(env);
 }
 
-void PendingPromise::settle(const engine::Failure& failure, ToValue to_value) const {
-  queue_->post([*this, failure, to_value = std::move(to_value)](Napi::Env env) {
-    queue_->arrive(env);
-    arrived_();
-    if (failure) {
-      deferred_.Reject(to_js_error(env, *failure).Value());
-      return;
-    }
-    try {
-      deferred_.Resolve(guarded(env, [&] { return to_value(env); }));
-    } catch (const Napi::Error& error) {
-      deferred_.Reject(error.Value());
-    }
-  });
+Napi::Promise PendingPromise::promise() const {
+  return settlement_->deferred.Promise();
+}
+
+void PendingPromise::settle(engine::Failure failure) const noexcept {
+  if (settlement_->settled.exchange(true)) return;
+  settlement_->failure = std::move(failure);
+  settlement_->queue->post(settlement_);
 }
 
 }  // namespace bertcnn::binding

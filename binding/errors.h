@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "engine/failure.h"
@@ -23,6 +24,18 @@ auto guarded(Napi::Env env, Body&& body) {
     throw;
   } catch (...) {
     throw to_js_error(env, *engine::current_failure());
+  }
+}
+
+/// Runs `make`, which makes an object of a class of ours. Memory that its constructor did not get is
+/// told as everywhere else: node-addon-api makes an Error without a code of it.
+template <typename Make>
+auto constructed(Napi::Env env, Make&& make) {
+  try {
+    return std::forward<Make>(make)();
+  } catch (const Napi::Error& error) {
+    if (error.Message() != std::bad_alloc().what()) throw;
+    throw to_js_error(env, *engine::out_of_memory_failure());
   }
 }
 

@@ -136,49 +136,69 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   auto model_info = std::make_shared<engine::ModelInfo>();
   auto client = std::make_shared<std::weak_ptr<EngineClient>>();
 
-  const PendingPromise pending(env, module->completions);
+  auto loading = Napi::Object::New(env);
+  loading.Set("cancel", Napi::Function::New(env, [client](const Napi::CallbackInfo&) {
+                if (const auto locked = client->lock()) locked->engine->detach(locked->id);
+              }));
+  // The module outlives an engine that is loading.
+  const auto removal =
+      make_completion([module = module.get(), client] { module->remove_client(*client); });
+  const PendingPromise pending(env, module->completions, [model_info, client](Napi::Env env) {
+    return create_or_remove(env, {*client, model_info, true});
+  });
   auto factory = [load = std::move(arguments.load),
                   model_info](const engine::CancelCheck& cancelled) {
     std::unique_ptr<engine::ModelCompute> compute = engine::ModelCompute::load(load, cancelled);
     *model_info = compute->info();
     return compute;
   };
-  // On the engine's thread. The module outlives an engine that is loading.
-  auto started = [pending, model_info, client,
-                  module = module.get()](const engine::Failure& failure) {
-    if (failure) {
-      module->completions->post([module, client](Napi::Env) { module->remove_client(*client); });
-    }
-    pending.settle(failure, [model_info, client](Napi::Env env) {
-      return create(env, {*client, model_info, true});
-    });
+  // On the engine's thread.
+  auto started = [pending, removal, completions = module->completions](
+                     const engine::Failure& failure) {
+    if (failure) completions->post(removal);
+    pending.settle(failure);
   };
-  const Napi::Promise model = pending.after([&] {
+  loading.Set("model", pending.after([&] {
     *client = module->add_engine(arguments.engine, std::move(factory), std::move(started));
-  });
-  auto loading = Napi::Object::New(env);
-  loading.Set("model", model);
-  loading.Set("cancel", Napi::Function::New(env, [client](const Napi::CallbackInfo&) {
-                if (const auto locked = client->lock()) locked->engine->detach(locked->id);
-              }));
+  }));
   return loading;
 }
 
 Napi::Value ModelObject::open_shared(const Napi::CallbackInfo& info) {
   const engine::SharedEngine shared = engine::open_shared(convert<std::string>(info[0], "token"));
-  auto client = std::make_shared<EngineClient>(shared.engine, shared.client);
-  return create(info.Env(),
-                {ModuleData::of(info.Env())->add_client(std::move(client)), shared.info, false});
+  std::shared_ptr<EngineClient> client;
+  try {
+    client = std::make_shared<EngineClient>(shared.engine, shared.client);
+  } catch (...) {
+    shared.engine->detach(shared.client);
+    throw;
+  }
+  const std::weak_ptr<EngineClient> added =
+      ModuleData::of(info.Env())->add_client(std::move(client));
+  return create_or_remove(info.Env(), {added, shared.info, false});
+}
+
+// A client without an object would last as long as the environment.
+Napi::Value ModelObject::create_or_remove(Napi::Env env, const Parts& parts) {
+  try {
+    return create(env, parts);
+  } catch (...) {
+    ModuleData::of(env)->remove_client(parts.client);
+    throw;
+  }
 }
 
 Napi::Value ModelObject::create(Napi::Env env, Parts parts) {
-  return ModuleData::of(env)->model_class.New({Napi::External<Parts>::New(env, &parts)});
+  return constructed(env, [&] {
+    return ModuleData::of(env)->model_class.New({Napi::External<Parts>::New(env, &parts)});
+  });
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info)
     : ObjectWrap(info), module_(ModuleData::of(info.Env())) {
   const Parts& parts = *info[0].As<Napi::External<Parts>>().Data();
   client_ = parts.client;
+  removal_ = module_->removal_of(client_);
   info_ = parts.info;
   if (parts.owns_weights) count_weights(info.Env(), info_->parameter_count);
   info.This().As<Napi::Object>().DefineProperty(
@@ -187,26 +207,25 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info)
 
 ModelObject::~ModelObject() {
   count_weights(Env(), 0);
-  module_->retire_client(client_);
+  ModuleData::retire_client(client_, std::move(removal_));
 }
 
 Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const PendingPromise pending = start_call(env);
-  const std::weak_ptr<EngineClient> client = std::exchange(client_, {});
-  count_weights(env, 0);
-  return pending.after([&] {
-    const std::shared_ptr<EngineClient> locked = client.lock();
-    if (!locked) {
-      pending.settle(nullptr, undefined);
-      return;
-    }
-    locked->engine->detach(locked->id, [pending, client, module = module_.get()] {
-      pending.settle(nullptr, [module, client](Napi::Env env) {
+  const PendingPromise pending =
+      start_call(env, [module = module_.get(), client = client_](Napi::Env env) {
         module->remove_client(client);
         return env.Undefined();
       });
-    });
+  return pending.after([&] {
+    const std::shared_ptr<EngineClient> locked = client_.lock();
+    if (locked) {
+      locked->engine->detach(locked->id, [pending] { pending.settle(nullptr); });
+      client_.reset();
+      count_weights(env, 0);
+    } else {
+      pending.settle(nullptr);
+    }
   });
 }
 
@@ -224,9 +243,14 @@ std::shared_ptr<EngineClient> ModelObject::client() const {
   return client;
 }
 
-PendingPromise ModelObject::start_call(Napi::Env env) {
+PendingPromise ModelObject::start_call(Napi::Env env, PendingPromise::ToValue to_value) {
   Ref();
-  return PendingPromise(env, module_->completions, [this] { Unref(); });
+  try {
+    return PendingPromise(env, module_->completions, std::move(to_value), [this] { Unref(); });
+  } catch (...) {
+    Unref();
+    throw;
+  }
 }
 
 Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
@@ -234,13 +258,14 @@ Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
   auto input = convert<engine::Input>(info[1], "input");
   const int64_t priority = read_priority(info[2]);
   const std::shared_ptr<EngineClient> client = this->client();
-  const PendingPromise pending = start_call(info.Env());
-  auto done = [pending, has_probabilities = info_->problem_type != "regression"](
-                  const engine::Failure& failure, engine::Prediction&& prediction) {
-    auto result = std::make_shared<engine::Prediction>(std::move(prediction));
-    pending.settle(failure, [result, has_probabilities](Napi::Env env) {
-      return to_js(env, *result, has_probabilities);
-    });
+  const auto result = std::make_shared<engine::Prediction>();
+  const PendingPromise pending = start_call(
+      info.Env(), [result, has_probabilities = info_->problem_type != "regression"](Napi::Env env) {
+        return to_js(env, *result, has_probabilities);
+      });
+  auto done = [pending, result](const engine::Failure& failure, engine::Prediction&& prediction) {
+    *result = std::move(prediction);
+    pending.settle(failure);
   };
   return pending.after([&] {
     client->engine->predict({id, client->id}, std::move(input), priority, std::move(done),
@@ -257,10 +282,12 @@ Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
   const auto id = convert<int64_t>(info[0], "id");
   engine::TrainRequest request = read_train_request(info[1]);
   const std::shared_ptr<EngineClient> client = this->client();
-  const PendingPromise pending = start_call(info.Env());
-  auto done = [pending](const engine::Failure& failure, engine::StepResult&& step) {
-    auto result = std::make_shared<engine::StepResult>(std::move(step));
-    pending.settle(failure, [result](Napi::Env env) { return to_js(env, *result); });
+  const auto result = std::make_shared<engine::StepResult>();
+  const PendingPromise pending =
+      start_call(info.Env(), [result](Napi::Env env) { return to_js(env, *result); });
+  auto done = [pending, result](const engine::Failure& failure, engine::StepResult&& step) {
+    *result = std::move(step);
+    pending.settle(failure);
   };
   return pending.after([&] {
     client->engine->train({id, client->id}, std::move(request), std::move(done));
@@ -417,26 +444,22 @@ Napi::Value ModelObject::save_state_dict(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                              PendingPromise::ToValue to_value) {
   const std::shared_ptr<EngineClient> client = this->client();
-  const PendingPromise pending = start_call(env);
+  const PendingPromise pending = start_call(env, std::move(to_value));
   return pending.after([&] {
     client->engine->run(
         [task = std::move(task)](engine::Compute& compute) {
           task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
         },
-        [pending, to_value = std::move(to_value)](const engine::Failure& failure) {
-          pending.settle(failure, to_value);
-        },
-        client->id);
+        [pending](const engine::Failure& failure) { pending.settle(failure); }, client->id);
   });
 }
 
 Napi::Value ModelObject::warm_up(const Napi::CallbackInfo& info) {
   const std::shared_ptr<EngineClient> client = this->client();
-  const PendingPromise pending = start_call(info.Env());
+  const PendingPromise pending = start_call(info.Env(), undefined);
   return pending.after([&] {
-    client->engine->warm_up(
-        [pending](const engine::Failure& failure) { pending.settle(failure, undefined); },
-        client->id);
+    client->engine->warm_up([pending](const engine::Failure& failure) { pending.settle(failure); },
+                            client->id);
   });
 }
 

@@ -35,6 +35,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
     bool owns_weights;  // whether the garbage collector is told of them through this handle
   };
   static Napi::Value create(Napi::Env env, Parts parts);
+  static Napi::Value create_or_remove(Napi::Env env, const Parts& parts);
 
   using Member = Napi::Value (ModelObject::*)(const Napi::CallbackInfo&);
   template <Member member>
@@ -65,13 +66,14 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<EngineClient> client() const;
-  PendingPromise start_call(Napi::Env env);
+  PendingPromise start_call(Napi::Env env, PendingPromise::ToValue to_value);
   Napi::Value run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                   PendingPromise::ToValue to_value);
   void count_weights(Napi::Env env, int64_t parameters);
 
   std::shared_ptr<ModuleData> module_;
   std::weak_ptr<EngineClient> client_;  // owned by `module_`; gone once disposed
+  std::function<void()> removal_;       // of the client, for when this object is collected
   std::shared_ptr<const engine::ModelInfo> info_;
   int64_t weight_bytes_ = 0;  // as the garbage collector knows it
 };

@@ -88,9 +88,16 @@ void ModuleData::listen_for_exit(Napi::Env env) {
 std::weak_ptr<EngineClient> ModuleData::add_engine(const engine::EngineOptions& options,
                                                    engine::Engine::Factory factory,
                                                    std::function<void(engine::Failure)> started) {
-  refuse_when_ending();
-  auto engine = std::make_shared<engine::Engine>(options, std::move(factory), std::move(started));
-  return add_client(std::make_shared<EngineClient>(std::move(engine), 0));
+  // The engine last: once it runs, `started` alone says how that ends.
+  std::weak_ptr<EngineClient> client = add_client(std::make_shared<EngineClient>());
+  try {
+    client.lock()->engine =
+        std::make_shared<engine::Engine>(options, std::move(factory), std::move(started));
+  } catch (...) {
+    remove_client(client);
+    throw;
+  }
+  return client;
 }
 
 std::weak_ptr<EngineClient> ModuleData::add_client(std::shared_ptr<EngineClient> client) {
@@ -106,13 +113,24 @@ void ModuleData::remove_client(const std::weak_ptr<EngineClient>& client) {
   clients_.erase(client.lock());
 }
 
-void ModuleData::retire_client(const std::weak_ptr<EngineClient>& client) {
+std::function<void()> ModuleData::removal_of(const std::weak_ptr<EngineClient>& client) {
+  // Perhaps on an engine's thread, when the environment has ended: then this module is gone.
+  return [completions = completions,
+          completion = make_completion([this, client] { remove_client(client); })] {
+    completions->post(completion);
+  };
+}
+
+void ModuleData::retire_client(const std::weak_ptr<EngineClient>& client,
+                               std::function<void()> removal) noexcept {
   const std::shared_ptr<EngineClient> locked = client.lock();
   if (!locked) return;  // the environment has ended already
-  // Perhaps on an engine's thread, when the environment has ended: then this module is gone.
-  locked->engine->detach(locked->id, [this, completions = completions, client] {
-    completions->post([this, client](Napi::Env) { remove_client(client); });
-  });
+  try {
+    locked->engine->detach(locked->id, std::move(removal));
+  } catch (...) {
+    // No memory to be told when it has ended: it then ends with the environment.
+    locked->engine->detach(locked->id);
+  }
 }
 
 void ModuleData::shut_down() {

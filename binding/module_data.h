@@ -16,13 +16,15 @@ namespace bertcnn::binding {
 /// A share in an engine. The engine ends with its last client; whoever lets go of it last waits for
 /// its threads.
 struct EngineClient {
-  EngineClient(std::shared_ptr<engine::Engine> of, engine::ClientId client)
+  explicit EngineClient(std::shared_ptr<engine::Engine> of = nullptr, engine::ClientId client = 0)
       : engine(std::move(of)), id(client) {}
-  ~EngineClient() { engine->detach(id); }
+  ~EngineClient() {
+    if (engine) engine->detach(id);
+  }
   EngineClient(const EngineClient&) = delete;
   EngineClient& operator=(const EngineClient&) = delete;
 
-  const std::shared_ptr<engine::Engine> engine;
+  std::shared_ptr<engine::Engine> engine;  // null only while it is being made
   const engine::ClientId id;
 };
 
@@ -50,8 +52,12 @@ class ModuleData {
   /// Ends a client, and where it was the last its engine, for whose threads it waits: not
   /// noticeably where it was disposed or failed to load.
   void remove_client(const std::weak_ptr<EngineClient>& client);
-  /// Ends a client that nobody uses any more without waiting, and removes it when that is done.
-  void retire_client(const std::weak_ptr<EngineClient>& client);
+  /// What removes a client once it has ended, for `retire_client`.
+  std::function<void()> removal_of(const std::weak_ptr<EngineClient>& client);
+  /// Ends a client that nobody uses any more without waiting, and has `removal` called when that is
+  /// done. Needs no memory.
+  static void retire_client(const std::weak_ptr<EngineClient>& client,
+                            std::function<void()> removal) noexcept;
 
   /// Ends all clients, and waits for the threads of the engines that end with them, at most for one
   /// layer each. Nothing comes back to JavaScript afterwards. Called when the environment or the

@@ -13,6 +13,7 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "fault_point.h"
 #include "results.h"
 
 namespace bertcnn::binding {
@@ -129,22 +130,27 @@ Napi::Value TokenizerObject::load(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto directory = convert<std::string>(info[0], "directory");
   const std::shared_ptr<ModuleData> module = ModuleData::of(env);
-  const PendingPromise pending(env, module->completions);
+  const auto tokenizer = std::make_shared<std::optional<text::Tokenizer>>();
+  const PendingPromise pending(env, module->completions,
+                               [tokenizer](Napi::Env env) { return create(env, **tokenizer); });
   return pending.after([&] {
-    module->background.run([pending, directory](const std::atomic<bool>&) {
+    module->background.run([pending, tokenizer, directory](const std::atomic<bool>&) {
       try {
-        const text::Tokenizer tokenizer = text::Tokenizer::from_directory(directory);
-        pending.settle(nullptr, [tokenizer](Napi::Env env) { return create(env, tokenizer); });
+        fault_point("load tokenizer");
+        *tokenizer = text::Tokenizer::from_directory(directory);
+        pending.settle(nullptr);
       } catch (...) {
-        pending.settle(engine::current_failure(), {});
+        pending.settle(engine::current_failure());
       }
     });
   });
 }
 
 Napi::Value TokenizerObject::create(Napi::Env env, text::Tokenizer tokenizer) {
-  return ModuleData::of(env)->tokenizer_class.New(
-      {Napi::External<text::Tokenizer>::New(env, &tokenizer)});
+  return constructed(env, [&] {
+    return ModuleData::of(env)->tokenizer_class.New(
+        {Napi::External<text::Tokenizer>::New(env, &tokenizer)});
+  });
 }
 
 TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
@@ -175,19 +181,22 @@ Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
 
 Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
   auto request = std::make_shared<const EncodeBatchRequest>(read_encode_batch_request(info));
-  const PendingPromise pending(info.Env(), module_->completions);
+  const auto result = std::make_shared<std::vector<text::PackedEncodings>>();
+  const PendingPromise pending(info.Env(), module_->completions,
+                               [result](Napi::Env env) { return to_js(env, *result); });
   return pending.after([&] {
-    module_->background.run([pending, request,
+    module_->background.run([pending, request, result,
                              tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
       try {
+        fault_point("encode batch");
         auto batch = text::encode_batch(tokenizer, request->texts,
                                         request->pairs ? &*request->pairs : nullptr,
                                         request->options, stopping);
         if (!batch) return;  // then nobody waits
-        auto result = std::make_shared<const std::vector<text::PackedEncodings>>(*std::move(batch));
-        pending.settle(nullptr, [result](Napi::Env env) { return to_js(env, *result); });
+        *result = *std::move(batch);
+        pending.settle(nullptr);
       } catch (...) {
-        pending.settle(engine::current_failure(), {});
+        pending.settle(engine::current_failure());
       }
     });
   });

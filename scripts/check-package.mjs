@@ -2,7 +2,9 @@
  * Packs the package, installs the tarball in an empty project and uses it there, as a user would: with npm's
  * install script, and without it followed by `npx bertcnn setup`.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { logitsOf, programs, runProgram } from "./checks/predict.mjs";
@@ -15,6 +17,7 @@ const NEEDED = [
   "dist/index.js",
   "dist/index.d.ts",
   "dist/index.d.cts",
+  "dist/sbom.cdx.json",
   "scripts/cli.mjs",
   "scripts/install.mjs",
   "scripts/setup/unpack_wheel.py",
@@ -31,6 +34,12 @@ await inTemporaryFolder(async (folder) => {
   const tarball = await shows("the tarball holds what a user needs and nothing else", () =>
     pack(folder),
   );
+  await shows("packed again it has the same bytes", () => {
+    const again = path.join(folder, "again");
+    mkdirSync(again);
+    equal(hash(pack(again)), hash(tarball), "SHA-256");
+  });
+  await audit();
   await shows("publint --strict", () => must("npx", ["publint", "--strict", tarball]));
   await shows("are the types wrong? no", () => must("npx", ["attw", tarball]));
 
@@ -72,6 +81,25 @@ function pack(folder) {
     throw new Error(`missing: ${missing.join(", ")}; unwanted: ${unwanted.join(", ")}`);
   }
   return tarball;
+}
+
+/** Mirrors of the registry often cannot tell. */
+async function audit() {
+  const { status, stdout, stderr } = spawnSync("npm", ["audit", "--omit", "dev"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  if (/audit endpoint returned an error/.test(stderr)) {
+    console.log("left out: npm audit, which this registry does not answer");
+    return;
+  }
+  await shows("npm audit finds nothing in what is installed with it", () => {
+    if (status !== 0) throw new Error(`${stdout}${stderr}`);
+  });
+}
+
+function hash(file) {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
 function emptyProject(folder) {

@@ -20,20 +20,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { randomNumbers } from "./demo/ratings.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
 
 const TRAIN = fileURLToPath(new URL("resume/train.mjs", import.meta.url));
-
-/** Numbers from 0 to 1 that repeat themselves for a seed (xorshift32 by Marsaglia). */
-function randomNumbers(seed) {
-  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** Starts a run. `ended` gives its exit code and signal. */
 function start(folder, marks, mode) {

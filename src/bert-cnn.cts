@@ -724,10 +724,13 @@ export class BertCnn {
    */
   dispose(): Promise<void> {
     this.#endReports();
-    this.#disposal ??= this.#native.dispose().catch((error: unknown) => {
-      throw toBertCnnError(error);
+    if (this.#disposal) return this.#disposal;
+    const disposal = this.#run(() => this.#native.dispose());
+    this.#disposal = disposal;
+    disposal.catch(() => {
+      this.#disposal = undefined; // without memory for it the model is still there
     });
-    return this.#disposal;
+    return disposal;
   }
 
   /** {@link BertCnn.dispose}, for `await using`. */

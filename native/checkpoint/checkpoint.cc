@@ -36,8 +36,14 @@ bool is_safetensors(std::span<const std::byte> bytes) {
   return bytes.size() > sizeof(uint64_t) && bytes[sizeof(uint64_t)] == std::byte{'{'};
 }
 
-[[noreturn]] void refuse_format(const MappedFile& file) {
-  const std::span<const std::byte> bytes = file.bytes();
+/// Enough to tell one format from another.
+std::span<const std::byte> start_of(const FileView& file) {
+  constexpr size_t length = 64;
+  return file.fetch(0, std::min(length, file.bytes().size()));
+}
+
+[[noreturn]] void refuse_format(const FileView& file) {
+  const std::span<const std::byte> bytes = start_of(file);
   std::string_view reason = "neither a safetensors file nor one that torch.save wrote";
   if (bytes.empty()) {
     reason = "the file is empty";
@@ -74,8 +80,8 @@ std::string other_checkpoint_in(const std::string& folder) {
        other_checkpoint_in(folder));
 }
 
-Contents read_format(MappedFile file) {
-  const std::span<const std::byte> bytes = file.bytes();
+Contents read_format(FileView file) {
+  const std::span<const std::byte> bytes = start_of(file);
   // The second is the end record, all that an archive without entries has.
   if (starts_with(bytes, "PK\x03\x04") || starts_with(bytes, "PK\x05\x06")) {
     return read_pytorch(std::move(file));
@@ -89,14 +95,14 @@ Contents read_format(MappedFile file) {
   refuse_format(file);
 }
 
-Contents read_file(MappedFile file) {
+Contents read_file(FileView file) {
   Contents contents = read_format(std::move(file));
-  const MappedFile& source = contents.files.front();
+  const FileView& source = contents.files.front();
   for (Tensor& tensor : contents.tensors) {
     tensor.file = source.open_file();
     tensor.offset = static_cast<uint64_t>(tensor.bytes.data() - source.bytes().data());
   }
-  source.forget_pages();  // from here on tensors are read, not looked at
+  source.forget();  // tensors are read when they are copied
   return contents;
 }
 
@@ -105,7 +111,7 @@ void move_into(std::vector<Element>& all, std::vector<Element>& more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-Contents read_shards(const std::string& folder, const MappedFile& index_file,
+Contents read_shards(const std::string& folder, const FileView& index_file,
                      const ShardIndex& index, std::vector<size_t>& starts) {
   Contents all;
   for (const std::string& name : index.files) {
@@ -115,7 +121,7 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
       fail("ERR_FILE_NOT_FOUND", "no such file: ", path, ", a shard that ", index_file.path(),
            " names");
     }
-    Contents shard = read_file(MappedFile(path));
+    Contents shard = read_file(FileView(path));
     starts.push_back(all.tensors.size());
     if (all.metadata.empty()) {
       all.metadata = std::move(shard.metadata);
@@ -132,24 +138,24 @@ Contents read_shards(const std::string& folder, const MappedFile& index_file,
 Checkpoint Checkpoint::open(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    return {read_file(MappedFile(path)), path};
+    return {read_file(FileView(path)), path};
   }
   for (const std::string_view name : names_in_directory) {
     const std::string file = path + "/" + std::string(name);
     if (fs::exists(file, error)) {
       return name.ends_with(".index.json") ? open_shards(path, file)
-                                           : Checkpoint(read_file(MappedFile(file)), file);
+                                           : Checkpoint(read_file(FileView(file)), file);
     }
   }
   fail_without_checkpoint(path);
 }
 
 Checkpoint Checkpoint::read(std::span<const std::byte> bytes, const std::string& name) {
-  return {read_file(MappedFile(name, bytes)), name};
+  return {read_file(FileView(name, bytes)), name};
 }
 
 Checkpoint Checkpoint::open_shards(const std::string& folder, const std::string& index_path) {
-  const MappedFile index_file(index_path);
+  const FileView index_file(index_path);
   const ShardIndex index = read_shard_index(index_file);
   std::vector<size_t> starts;
   Checkpoint checkpoint(read_shards(folder, index_file, index, starts), index_path);

@@ -15,12 +15,9 @@ namespace bertcnn::checkpoint {
 
 struct Contents;
 
-/// The tensors of a file, or of a directory's file or shards. Owns the memory maps behind its
-/// tensors, so a Tensor's bytes are valid as long as the Checkpoint lives, wherever it is moved.
-///
-/// Touching `bytes` of a mapped file that another process has cut short raises SIGBUS, and one that
-/// it overwrites changes under the reader; `copy_as_float32` reads instead. So copy what is needed
-/// and let the Checkpoint go; writers should replace files by renaming, as ours do.
+/// The tensors of a file, or of a directory's file or shards, which stay open as long as it lives,
+/// wherever it is moved. Where tensors are of a file, `copy_as_float32` and `TensorBytes` read their
+/// bytes.
 class Checkpoint {
  public:
   /// Opens a file, told apart by its content and not by its ending: safetensors, or what
@@ -59,6 +56,21 @@ class Checkpoint {
 /// are widened exactly, float64 is rounded to nearest. Other types: `ERR_CHECKPOINT_MISMATCH`.
 /// `ERR_IO` where the tensor's file can no longer be read to its end.
 void copy_as_float32(const Tensor& tensor, float* out);
+
+/// A tensor's bytes, from its first element to its last: where they are in memory, else read from
+/// its file. Errors: `ERR_IO`.
+class TensorBytes {
+ public:
+  explicit TensorBytes(const Tensor& tensor);
+  TensorBytes(const TensorBytes&) = delete;
+  TensorBytes& operator=(const TensorBytes&) = delete;
+
+  std::span<const std::byte> get() const { return bytes_; }
+
+ private:
+  std::unique_ptr<std::byte[]> read_;
+  std::span<const std::byte> bytes_;
+};
 
 /// A tensor, and room for its `numel()` values.
 struct Copy {

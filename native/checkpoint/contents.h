@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 #include "checkpoint/tensor.h"
 
 namespace bertcnn::checkpoint {
@@ -11,7 +11,7 @@ namespace bertcnn::checkpoint {
 struct Contents {
   std::vector<Tensor> tensors;
   Metadata metadata;
-  std::vector<MappedFile> files;
+  std::vector<FileView> files;
 };
 
 }  // namespace bertcnn::checkpoint

@@ -9,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -20,7 +19,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/describe.h"
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 #include "checkpoint/strided.h"
 #include "error.h"
 
@@ -293,6 +292,16 @@ class Copier {
 
 }  // namespace
 
+TensorBytes::TensorBytes(const Tensor& tensor) : bytes_(tensor.bytes) {
+  if (tensor.file == nullptr) {
+    return;
+  }
+  read_ = std::make_unique_for_overwrite<std::byte[]>(bytes_.size());
+  const std::span to(read_.get(), bytes_.size());
+  read_at(*tensor.file, tensor.offset, to);
+  bytes_ = to;
+}
+
 void copy_as_float32(const Tensor& tensor, float* out) {
   require_floating_point(tensor);
   copy_range({tensor, 0, static_cast<size_t>(tensor.numel())}, out);
@@ -306,8 +315,8 @@ void copy_as_float32(std::span<const Copy> copies, size_t threads,
     while (others.size() + 1 < std::min(threads, copier.pieces())) {
       others.emplace_back([&copier] { copier.work({}); });
     }
-  } catch (const std::system_error&) {
-    // The system has no room for more threads: those that there are do it.
+  } catch (const std::exception&) {
+    // There is no room for more threads: those that there are do it.
   }
   copier.work(cancelled);
   for (std::thread& other : others) {

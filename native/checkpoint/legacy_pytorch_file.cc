@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "checkpoint/describe.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/little_endian.h"
 #include "checkpoint/pickle.h"
 #include "checkpoint/state_dict.h"
@@ -25,7 +26,8 @@ struct Storage {
 
 class LegacyReader {
  public:
-  explicit LegacyReader(const MappedFile& file) : path_(file.path()), file_(file.bytes()) {}
+  explicit LegacyReader(const FileView& file)
+      : view_(file), path_(file.path()), file_(file.bytes()) {}
 
   void read(Contents& contents) {
     next_pickle();  // the magic number
@@ -56,7 +58,7 @@ class LegacyReader {
   }
 
   Pickle next_pickle() {
-    Pickle pickle = read_pickle(file_, path_, pickle_memory(file_.size()), position_);
+    Pickle pickle = fetch_pickle(view_, file_, path_, pickle_memory(file_.size()), position_);
     position_ = pickle.end;
     return pickle;
   }
@@ -113,7 +115,7 @@ class LegacyReader {
              name_of(id.dtype), " at byte ", begin, " reaches beyond the file's end at byte ",
              file_.size());
     }
-    const auto elements = read_number<int64_t>(file_, begin);
+    const auto elements = read_number<int64_t>(view_.fetch(begin, sizeof(int64_t)), 0);
     if (elements != id.elements) {
       refuse("the storage ", quoted(id.key), " at byte ", begin, " has ", elements,
              " elements, but its tensor expects ", id.elements);
@@ -122,6 +124,7 @@ class LegacyReader {
     return file_.subspan(begin + sizeof(int64_t), *size);
   }
 
+  const FileView& view_;
   const std::string& path_;
   std::span<const std::byte> file_;
   uint64_t position_ = 0;
@@ -147,7 +150,7 @@ bool is_legacy_pytorch(std::span<const std::byte> bytes) {
   return false;
 }
 
-Contents read_legacy_pytorch(MappedFile file) {
+Contents read_legacy_pytorch(FileView file) {
   Contents contents;
   LegacyReader(file).read(contents);
   contents.files.push_back(std::move(file));

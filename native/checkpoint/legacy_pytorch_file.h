@@ -5,7 +5,7 @@
 #include <span>
 
 #include "checkpoint/contents.h"
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 
 namespace bertcnn::checkpoint {
 
@@ -15,6 +15,6 @@ bool is_legacy_pytorch(std::span<const std::byte> bytes);
 /// Reads five pickles, one after another (the magic number, the format's version, what machine
 /// wrote it, the object, the storages' keys in order), and behind them each storage: its number of
 /// elements in eight bytes, then the elements. Errors: `ERR_CHECKPOINT_FORMAT`.
-Contents read_legacy_pytorch(MappedFile file);
+Contents read_legacy_pytorch(FileView file);
 
 }  // namespace bertcnn::checkpoint

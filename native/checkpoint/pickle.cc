@@ -104,6 +104,21 @@ class Unpickler {
     fail("ERR_CHECKPOINT_FORMAT", source_, ", byte ", opcode_at_, ": ", parts...);
   }
 
+  [[noreturn]] void cut_off(uint64_t expected) const {
+    cut_off(expected, "the pickle is cut off: ", expected, " more bytes expected, ",
+            bytes_.size() - position_, " left");
+  }
+
+  template <typename... Parts>
+  [[noreturn]] void cut_off(uint64_t expected, const Parts&... parts) const {
+    try {
+      refuse(parts...);
+    } catch (const Error& error) {
+      constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+      throw CutOff(error, expected > kMost - position_ ? kMost : position_ + expected);
+    }
+  }
+
   // ---- bytes
 
   template <typename Number>
@@ -113,8 +128,7 @@ class Unpickler {
 
   std::span<const std::byte> take(uint64_t length) {
     if (!lies_within(position_, length, bytes_.size())) {
-      refuse("the pickle is cut off: ", length, " more bytes expected, ", bytes_.size() - position_,
-             " left");
+      cut_off(length);
     }
     const auto taken = bytes_.subspan(position_, length);
     position_ += length;
@@ -133,6 +147,9 @@ class Unpickler {
   std::string_view take_line() {
     const auto rest = bytes_.subspan(position_);
     const auto end = std::find(rest.begin(), rest.end(), std::byte{'\n'});
+    if (end == rest.end()) {
+      cut_off(rest.size() + 1);
+    }
     const auto length = static_cast<size_t>(end - rest.begin());
     const std::string_view line = take_text(length);
     take(1);
@@ -376,8 +393,8 @@ class Unpickler {
       case FRAME: {
         const auto length = take_number<uint64_t>();
         if (!lies_within(position_, length, bytes_.size())) {
-          refuse("a pickle frame of ", length, " bytes, but ", bytes_.size() - position_,
-                 " are left");
+          cut_off(length, "a pickle frame of ", length, " bytes, but ", bytes_.size() - position_,
+                  " are left");
         }
         return true;
       }

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "error.h"
+
 namespace bertcnn::checkpoint {
 
 enum class PickleKind : uint8_t {
@@ -42,12 +44,23 @@ struct Pickle {
   const PickleValue& operator[](uint32_t index) const { return values[index]; }
 };
 
+/// The pickle goes on behind the bytes that were given, up to byte `end` at least.
+class CutOff : public Error {
+ public:
+  CutOff(const Error& error, uint64_t end) : Error(error), end_(end) {}
+
+  uint64_t end() const { return end_; }
+
+ private:
+  uint64_t end_;
+};
+
 /// Reads a pickle of protocol 2 to 5 from byte `begin` on; what follows it is not looked at. It
 /// runs nothing and knows dicts, lists, tuples, texts, numbers, booleans and None, storages, and
 /// torch's functions that rebuild tensors and parameters; every other opcode or global is refused
 /// by its name. Values refer to each other by index, so cyclic and deeply nested data do no harm,
 /// and what they take is limited to `memory` bytes. `source` is for messages. Errors:
-/// `ERR_CHECKPOINT_FORMAT`.
+/// `ERR_CHECKPOINT_FORMAT`, as CutOff where the bytes end before the pickle.
 Pickle read_pickle(std::span<const std::byte> bytes, const std::string& source, size_t memory,
                    uint64_t begin = 0);
 

@@ -9,6 +9,7 @@
 #include "checkpoint/atomic_file.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/describe.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/little_endian.h"
 #include "checkpoint/pickle.h"
 #include "checkpoint/state_dict.h"
@@ -37,9 +38,12 @@ std::string folder_of(const ZipArchive& archive, const std::string& path) {
   }
   const ZipEntry* const order = archive.find(folder + "byteorder");
   constexpr std::string_view little = "little";
-  if (order != nullptr && !std::ranges::equal(order->bytes, std::as_bytes(std::span(little)))) {
-    const std::string_view text(reinterpret_cast<const char*>(order->bytes.data()),
-                                order->bytes.size());
+  if (order == nullptr) {
+    return folder;
+  }
+  const std::span<const std::byte> bytes = archive.fetch(*order);
+  if (!std::ranges::equal(bytes, std::as_bytes(std::span(little)))) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     fail("ERR_CHECKPOINT_FORMAT", path, ": written with the byte order ", quoted(text),
          "; only little-endian files are read");
   }
@@ -97,9 +101,9 @@ void write_tensor(PickleWriter& pickle, const Tensor& tensor, std::string_view k
 
 }  // namespace
 
-Contents read_pytorch(MappedFile file) {
+Contents read_pytorch(FileView file) {
   const std::string& path = file.path();
-  const ZipArchive archive(file.bytes(), path);
+  const ZipArchive archive(file);
   const std::string folder = folder_of(archive, path);
   const auto find_storage = [&](const StorageId& storage, const std::string& owner) {
     const std::string entry_name = folder + "data/" + std::string(storage.key);
@@ -115,8 +119,8 @@ Contents read_pytorch(MappedFile file) {
     return bytes;
   };
   const std::string source = path + ": data.pkl";
-  const Pickle pickle = read_pickle(archive.stored_bytes(*archive.find(folder + "data.pkl")),
-                                    source, pickle_memory(file.bytes().size()));
+  const Pickle pickle = fetch_pickle(file, archive.stored_bytes(*archive.find(folder + "data.pkl")),
+                                     source, pickle_memory(file.bytes().size()));
   Contents contents;
   read_state_dict(pickle, find_storage, path, contents);
   contents.files.push_back(std::move(file));
@@ -138,7 +142,7 @@ void write_pytorch(const std::string& file, std::span<const Tensor> tensors) {
   zip.add("archive/data.pkl", bytes_of(pickle.finish()));
   zip.add("archive/byteorder", bytes_of("little"));
   for (size_t i = 0; i < tensors.size(); ++i) {
-    zip.add("archive/data/" + std::to_string(i), tensors[i].bytes);
+    zip.add("archive/data/" + std::to_string(i), TensorBytes(tensors[i]).get());
   }
   zip.add("archive/version", bytes_of("3\n"));
   zip.finish();

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "checkpoint/contents.h"
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 
 namespace bertcnn::checkpoint {
 
 /// Reads a zip archive by torch.save, as state_dict.h says. Errors: `ERR_CHECKPOINT_FORMAT`.
 /// Writing is declared in checkpoint.h.
-Contents read_pytorch(MappedFile file);
+Contents read_pytorch(FileView file);
 
 }  // namespace bertcnn::checkpoint

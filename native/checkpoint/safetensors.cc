@@ -37,7 +37,7 @@ struct Range {
 
 class HeaderReader {
  public:
-  HeaderReader(const MappedFile& file, std::string_view header)
+  HeaderReader(const FileView& file, std::string_view header)
       : path_(file.path()), reader_(header, file.path() + ": safetensors header") {}
 
   void read() {
@@ -134,18 +134,19 @@ class HeaderReader {
   bool has_metadata_ = false;
 };
 
-std::string_view header_of(const MappedFile& file) {
-  const std::span<const std::byte> bytes = file.bytes();
-  if (bytes.size() < length_bytes) {
-    fail("ERR_CHECKPOINT_FORMAT", file.path(), ": ", bytes.size(),
+std::string_view header_of(const FileView& file) {
+  const uint64_t size = file.bytes().size();
+  if (size < length_bytes) {
+    fail("ERR_CHECKPOINT_FORMAT", file.path(), ": ", size,
          " bytes, too short for a safetensors file");
   }
-  const auto length = read_number<uint64_t>(bytes, 0);
-  if (length > longest_header || !lies_within(length_bytes, length, bytes.size())) {
+  const auto length = read_number<uint64_t>(file.fetch(0, length_bytes), 0);
+  if (length > longest_header || !lies_within(length_bytes, length, size)) {
     fail("ERR_CHECKPOINT_FORMAT", file.path(), ": the safetensors header claims ", length,
-         " bytes, in a file of ", bytes.size(), " (and at most ", longest_header, " are allowed)");
+         " bytes, in a file of ", size, " (and at most ", longest_header, " are allowed)");
   }
-  return {reinterpret_cast<const char*>(bytes.data() + length_bytes), static_cast<size_t>(length)};
+  const std::span<const std::byte> header = file.fetch(length_bytes, length);
+  return {reinterpret_cast<const char*>(header.data()), header.size()};
 }
 
 void check_size(const std::string& path, const Tensor& tensor, const Range& range) {
@@ -226,7 +227,7 @@ void check_metadata(const Metadata& metadata) {
 
 }  // namespace
 
-Contents read_safetensors(MappedFile file) {
+Contents read_safetensors(FileView file) {
   const std::string_view header = header_of(file);
   HeaderReader reader(file, header);
   try {
@@ -276,7 +277,7 @@ void write_safetensors(const std::string& file, std::span<const Tensor> tensors,
   out.write(std::as_bytes(std::span(&length, 1)));
   out.write(header);
   for (const Tensor& tensor : order) {
-    out.write(tensor.bytes);
+    out.write(TensorBytes(tensor).get());
   }
   out.commit();
 }

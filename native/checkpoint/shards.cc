@@ -36,10 +36,10 @@ void read_weight_map(const std::string& path, json::Reader& reader, ShardIndex& 
 
 }  // namespace
 
-ShardIndex read_shard_index(const MappedFile& file) {
+ShardIndex read_shard_index(const FileView& file) {
   ShardIndex index;
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                              file.bytes().size());
+  const std::span<const std::byte> bytes = file.fetch(0, file.bytes().size());
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   bool has_weight_map = false;
   try {
     json::Reader reader(text, file.path());

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 
 namespace bertcnn::checkpoint {
 
@@ -19,6 +19,6 @@ struct ShardIndex {
 /// Reads `model.safetensors.index.json` or its PyTorch sibling: an object whose `weight_map` gives
 /// each tensor's file. Errors: `ERR_CHECKPOINT_FORMAT`, also where a file name would lead out of
 /// the folder.
-ShardIndex read_shard_index(const MappedFile& file);
+ShardIndex read_shard_index(const FileView& file);
 
 }  // namespace bertcnn::checkpoint

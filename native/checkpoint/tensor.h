@@ -37,7 +37,8 @@ struct Tensor {
   /// `stride`. A file decides where they start, so they may not be aligned to the element: copy, do
   /// not cast.
   std::span<const std::byte> bytes;
-  /// The file that `bytes` are mapped from, if they are, and where they start in it.
+  /// The file that the bytes are in, and where they start in it: then `bytes` are places alone, and
+  /// what is there must be read by `copy_as_float32`. Null where they are in memory.
   std::shared_ptr<const OpenFile> file = nullptr;
   uint64_t offset = 0;
   /// Of a transposed or sliced tensor in a PyTorch file, how far apart the elements of each

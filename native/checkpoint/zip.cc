@@ -86,11 +86,10 @@ struct ZipArchive::Directory {
 
 template <typename... Parts>
 void ZipArchive::refuse(const Parts&... parts) const {
-  fail("ERR_CHECKPOINT_FORMAT", path_, ": ", parts...);
+  fail("ERR_CHECKPOINT_FORMAT", view_.path(), ": ", parts...);
 }
 
-ZipArchive::ZipArchive(std::span<const std::byte> file, const std::string& path)
-    : file_(file), path_(path) {
+ZipArchive::ZipArchive(const FileView& file) : view_(file), file_(file.bytes()) {
   read_directory(locate_directory());
   sort_by_name();
 }
@@ -111,6 +110,11 @@ std::span<const std::byte> ZipArchive::stored_bytes(const ZipEntry& entry) const
   return entry.bytes;
 }
 
+std::span<const std::byte> ZipArchive::fetch(const ZipEntry& entry) const {
+  const std::span<const std::byte> bytes = stored_bytes(entry);
+  return view_.fetch(static_cast<uint64_t>(bytes.data() - file_.data()), bytes.size());
+}
+
 /// The end record is the last thing in the file, save for a comment whose length it gives.
 ZipArchive::Directory ZipArchive::locate_directory() const {
   if (file_.size() < end_length) {
@@ -118,6 +122,8 @@ ZipArchive::Directory ZipArchive::locate_directory() const {
   }
   uint64_t end = file_.size() - end_length;
   const uint64_t earliest = end - std::min(end, longest_comment);
+  const uint64_t locator = earliest - std::min(earliest, locator64_length);
+  view_.fetch(locator, file_.size() - locator);
   while (read_number<uint32_t>(file_, end) != end_signature ||
          read_number<uint16_t>(file_, end + 20) != file_.size() - end - end_length) {
     if (end == earliest) {
@@ -132,7 +138,11 @@ ZipArchive::Directory ZipArchive::locate_directory() const {
   if (end >= locator64_length &&
       read_number<uint32_t>(file_, end - locator64_length) == locator64_signature) {
     const auto end64 = read_number<uint64_t>(file_, end - locator64_length + 8);
-    if (!lies_within(end64, end64_length, end - locator64_length) ||
+    const bool is_there = lies_within(end64, end64_length, end - locator64_length);
+    if (is_there) {
+      view_.fetch(end64, end64_length);
+    }
+    if (!is_there ||
         read_number<uint32_t>(file_, end64) != end64_signature) {
       refuse("the zip64 end record is not at byte ", end64, ", where it should be");
     }
@@ -155,8 +165,12 @@ void ZipArchive::read_directory(const Directory& directory) {
   uint64_t at = directory.offset;
   const uint64_t end = directory.offset + directory.size;
   for (uint64_t i = 0; i < directory.count; ++i) {
-    if (!lies_within(at, central_length, end) ||
-        read_number<uint32_t>(file_, at) != central_signature) {
+    // Record by record: a directory that is none must not have all that it claims read.
+    const bool is_there = lies_within(at, central_length, end);
+    if (is_there) {
+      view_.fetch(at, central_length);
+    }
+    if (!is_there || read_number<uint32_t>(file_, at) != central_signature) {
       refuse("no zip directory record at byte ", at);
     }
     const auto name_length = read_number<uint16_t>(file_, at + 28);
@@ -166,6 +180,7 @@ void ZipArchive::read_directory(const Directory& directory) {
     if (!lies_within(at, length, end)) {
       refuse("the zip directory record at byte ", at, " is cut off");
     }
+    view_.fetch(at, length);
     const std::string_view name = text_at(at + central_length, name_length);
     const auto extra = file_.subspan(at + central_length + name_length, extra_length);
     Extent extent{read_number<uint32_t>(file_, at + 24), read_number<uint32_t>(file_, at + 20),
@@ -186,8 +201,11 @@ void ZipArchive::read_directory(const Directory& directory) {
 /// Where the bytes start is said by the lengths in the entry's own header, which repeats the name.
 std::span<const std::byte> ZipArchive::locate_bytes(std::string_view name, uint64_t header,
                                                     uint64_t size, uint64_t limit) const {
-  if (!lies_within(header, local_length, limit) ||
-      read_number<uint32_t>(file_, header) != local_signature) {
+  const bool is_there = lies_within(header, local_length, limit);
+  if (is_there) {
+    view_.fetch(header, local_length);
+  }
+  if (!is_there || read_number<uint32_t>(file_, header) != local_signature) {
     refuse("the zip entry ", quoted(name), " has no header at byte ", header);
   }
   const auto name_length = read_number<uint16_t>(file_, header + 26);
@@ -197,6 +215,7 @@ std::span<const std::byte> ZipArchive::locate_bytes(std::string_view name, uint6
     refuse("the zip entry ", quoted(name), " claims ", size, " bytes from byte ", start,
            " on, but the zip directory starts at byte ", limit);
   }
+  view_.fetch(header + local_length, name_length);
   if (text_at(header + local_length, name_length) != name) {
     refuse("the zip entry ", quoted(name), " has another name in its own header");
   }

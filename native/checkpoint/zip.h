@@ -9,30 +9,33 @@
 #include <vector>
 
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/file_view.h"
 
 namespace bertcnn::checkpoint {
 
 struct ZipEntry {
   std::string_view name;
-  std::span<const std::byte> bytes;  // as they lie in the file
+  std::span<const std::byte> bytes;  // where they lie in the file
   bool stored;                       // neither compressed nor encrypted
 };
 
-/// The entries of a zip archive that lies in memory. Reads the central directory (zip64 too),
+/// The entries of a zip archive. Reads the central directory (zip64 too),
 /// checks every offset and size in it against the file and the entries' own headers, and refuses
 /// overlapping and equally named entries. Checksums are not computed: PyTorch can write files
 /// without them, and its own reader does not look either.
 class ZipArchive {
  public:
-  /// `path` is for messages; both must outlive the archive. Errors: `ERR_CHECKPOINT_FORMAT`.
-  ZipArchive(std::span<const std::byte> file, const std::string& path);
+  /// `file` must outlive the archive. Errors: `ERR_CHECKPOINT_FORMAT`, `ERR_IO`.
+  explicit ZipArchive(const FileView& file);
 
   /// In the order of the central directory.
   const std::vector<ZipEntry>& entries() const { return entries_; }
   /// The entry called `name`, or null.
   const ZipEntry* find(std::string_view name) const;
-  /// The bytes of an entry of this archive, which must be stored.
+  /// Where the bytes of an entry of this archive are, which must be stored.
   std::span<const std::byte> stored_bytes(const ZipEntry& entry) const;
+  /// Those bytes, read from the file.
+  std::span<const std::byte> fetch(const ZipEntry& entry) const;
 
  private:
   struct Directory;
@@ -47,8 +50,8 @@ class ZipArchive {
   template <typename... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const;
 
+  const FileView& view_;
   std::span<const std::byte> file_;
-  const std::string& path_;
   std::vector<ZipEntry> entries_;
   std::vector<uint32_t> by_name_;  // indices of entries
 };

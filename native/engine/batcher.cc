@@ -88,15 +88,18 @@ std::optional<TakenRow> Batcher::take_row(int64_t priority) {
   return taken;
 }
 
-void Batcher::give_back(TakenRow row) {
+void Batcher::give_back(TakenRow& row) {
   PredictCall& call = *row.call;
-  call.returned.push_back({row.row, *std::move(row.tokens)});
+  if (call.returned.size() == call.returned.capacity()) {
+    call.returned.reserve(std::max<size_t>(4, 2 * call.returned.size()));
+  }
   if (!call.place) {
-    link(first(), std::move(row.call), true);
+    link(first(), row.call, true);
   } else {
     auto& turns = call.place->segment->lanes.at(call.priority).turns;
     turns.splice(turns.begin(), turns, call.place->turn);
   }
+  call.returned.push_back({row.row, *std::move(row.tokens)});
   count_rows(*call.place->segment, 1);
 }
 
@@ -114,11 +117,13 @@ void Batcher::remove(PredictCall& call) {
 
 void Batcher::link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front) {
   PredictCall& linked = *call;
+  // All that needs memory first, so that a call is linked as a whole or not at all.
+  std::list<std::shared_ptr<PredictCall>> turn(1, std::move(call));
+  decltype(Lane::ages) age{{linked.arrived, &linked}};
   Lane& lane = segment.lanes[linked.priority];
-  const auto turn =
-      lane.turns.insert(in_front ? lane.turns.begin() : lane.turns.end(), std::move(call));
-  lane.ages.emplace(linked.arrived, &linked);
-  linked.place = PredictCall::Place{&segment, turn};
+  linked.place = PredictCall::Place{&segment, turn.begin()};
+  lane.turns.splice(in_front ? lane.turns.begin() : lane.turns.end(), turn);
+  lane.ages.merge(age);
   ++segment.calls;
 }
 
@@ -155,28 +160,13 @@ bool Batcher::remove(const BarrierCall& barrier) {
   return false;
 }
 
-std::vector<std::shared_ptr<BarrierCall>> Batcher::remove_barriers(ClientId client) {
-  std::vector<std::shared_ptr<BarrierCall>> removed;
+std::shared_ptr<BarrierCall> Batcher::remove_barrier(const std::optional<ClientId>& client) {
   for (Segment& segment : segments_) {
-    if (!segment.barrier || segment.barrier->client != client) continue;
+    if (!segment.barrier || (client && segment.barrier->client != *client)) continue;
     rows_ -= segment.barrier->rows;
-    removed.push_back(std::exchange(segment.barrier, nullptr));
+    return std::exchange(segment.barrier, nullptr);
   }
-  return removed;
-}
-
-std::vector<std::shared_ptr<BarrierCall>> Batcher::clear() {
-  std::vector<std::shared_ptr<BarrierCall>> barriers;
-  for (Segment& segment : segments_) {
-    for (auto& [priority, lane] : segment.lanes) {
-      for (const std::shared_ptr<PredictCall>& call : lane.turns) call->place.reset();
-    }
-    if (segment.barrier) barriers.push_back(std::move(segment.barrier));
-  }
-  segments_.clear();
-  segments_.emplace_back();
-  rows_ = 0;
-  return barriers;
+  return nullptr;
 }
 
 }  // namespace bertcnn::engine

@@ -4,7 +4,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "engine/call.h"
 
@@ -50,8 +49,8 @@ class Batcher {
   /// if that was its last row. Nothing: none waits.
   std::optional<TakenRow> take_row(int64_t priority);
   /// Puts a taken row, prepared, back to where it was: it is the next of its priority. Only before
-  /// a later barrier is taken.
-  void give_back(TakenRow row);
+  /// a later barrier is taken. Where there is no memory for that, the row stays the caller's.
+  void give_back(TakenRow& row);
   /// Takes a call with all its rows. Nothing: none of that priority waits.
   std::shared_ptr<PredictCall> take_call(int64_t priority);
   /// Takes a call's remaining rows out of the queue.
@@ -64,11 +63,8 @@ class Batcher {
   /// Takes a waiting barrier out of the queue. False: it doesn't wait here.
   bool remove(const BarrierCall& barrier);
 
-  /// Takes a client's waiting barriers out of the queue.
-  std::vector<std::shared_ptr<BarrierCall>> remove_barriers(ClientId client);
-
-  /// Takes everything; answers the barriers that waited.
-  std::vector<std::shared_ptr<BarrierCall>> clear();
+  /// Takes a waiting barrier out of the queue, of one client or of any. Null: there is none.
+  std::shared_ptr<BarrierCall> remove_barrier(const std::optional<ClientId>& client);
 
  private:
   /// The first segment in which something waits, or the open one at the end.

@@ -11,10 +11,12 @@
 namespace bertcnn::engine {
 
 Engine::Engine(const EngineOptions& options, Factory factory, std::function<void(Failure)> started)
-    : options_(options),
-      thread_([this, factory = std::move(factory), started = std::move(started)] {
-        lead(factory, started);
-      }) {}
+    : options_(options) {
+  make_failures();
+  thread_ = std::thread([this, factory = std::move(factory), started = std::move(started)] {
+    lead(factory, started);
+  });
+}
 
 Engine::~Engine() {
   dispose();
@@ -42,9 +44,7 @@ void Engine::predict(CallId id, Input input, int64_t priority,
     failure = refusal(id, id.client, call->rows);
     call->prediction.labels = labels_;
     if (!failure && call->rows > 0) {
-      open_.emplace(id, call);
-      queue_.push(call);
-      ++arrivals_;
+      queue(id, call);
       if (!more_follow) wake = next_to_wake();
     }
   }
@@ -103,14 +103,25 @@ void Engine::push(std::shared_ptr<BarrierCall> barrier) {
     const std::lock_guard lock(mutex_);
     failure = refusal(barrier->id, barrier->client, barrier->rows);
     if (!failure) {
-      if (barrier->id) open_.emplace(*barrier->id, barrier);
-      queue_.push(barrier);
-      ++arrivals_;
+      queue(barrier->id, barrier);
       wake = next_to_wake();
     }
   }
   if (wake) wake->notify_one();
   if (failure) barrier->callback(failure);
+}
+
+// All of it or, where there is no memory for that, nothing.
+template <typename Call>
+void Engine::queue(const std::optional<CallId>& id, const std::shared_ptr<Call>& call) {
+  if (id) open_.emplace(*id, call);
+  try {
+    queue_.push(call);
+  } catch (...) {
+    if (id) open_.erase(*id);
+    throw;
+  }
+  ++arrivals_;
 }
 
 Failure Engine::refusal(const std::optional<CallId>& id, ClientId client, int64_t rows) {
@@ -179,38 +190,24 @@ std::optional<ClientId> Engine::attach() {
 }
 
 void Engine::detach(ClientId client, std::function<void()> detached) {
-  PredictCalls predictions;
-  BarrierCalls barriers;
-  std::condition_variable* wake = nullptr;
   bool last = false;
   {
     const std::lock_guard lock(mutex_);
     last = closed_ || (clients_.contains(client) && clients_.size() == 1);
     if (!last) {
-      clients_.erase(client);
-      predictions = settle_predictions(client);
-      barriers = queue_.remove_barriers(client);
-      for (const std::shared_ptr<BarrierCall>& barrier : barriers) {
-        if (barrier->id) open_.erase(*barrier->id);
-      }
       if (running_ && running_->client == client) {
-        running_->disposed = true;
         if (detached) running_->afterwards.push_back(std::exchange(detached, {}));
+        running_->disposed = true;
       }
-      wake = next_to_wake();
+      clients_.erase(client);  // nothing of it is queued from here on
     }
   }
   if (last) {
     dispose(std::move(detached));
     return;
   }
-  if (wake) wake->notify_one();
-  for (const std::shared_ptr<PredictCall>& call : predictions) {
-    call->callback(disposed_failure(), {});
-  }
-  for (const std::shared_ptr<BarrierCall>& barrier : barriers) {
-    barrier->callback(disposed_failure());
-  }
+  drop_calls(client, disposed_failure());
+  wake();
   if (detached) detached();
 }
 
@@ -250,38 +247,52 @@ void Engine::settle(const std::shared_ptr<PredictCall>& call, const Failure& fai
   call->callback(failure, failure ? Prediction{} : std::move(call->prediction));
 }
 
-// Marks the open predictions of one client, or of all. Those in running batches are open, too.
-Engine::PredictCalls Engine::settle_predictions(const std::optional<ClientId>& client) {
-  PredictCalls predictions;
-  const auto begin =
-      client ? open_.lower_bound({std::numeric_limits<int64_t>::min(), *client}) : open_.begin();
-  for (auto open = begin; open != open_.end(); ++open) {
+// The first open prediction behind `after`, of one client or of any; those in running batches are
+// open, too. Null: there is none.
+std::shared_ptr<PredictCall> Engine::settle_prediction(const std::optional<ClientId>& client,
+                                                       const CallId& after) {
+  for (auto open = open_.upper_bound(after); open != open_.end(); ++open) {
     if (client && open->first.client != *client) break;
-    auto* prediction = std::get_if<std::shared_ptr<PredictCall>>(&open->second);
-    if (prediction) predictions.push_back(*prediction);
+    if (auto* prediction = std::get_if<std::shared_ptr<PredictCall>>(&open->second)) {
+      std::shared_ptr<PredictCall> call = *prediction;
+      mark_settled(*call);
+      return call;
+    }
   }
-  for (const std::shared_ptr<PredictCall>& call : predictions) mark_settled(*call);
-  return predictions;
+  return nullptr;
+}
+
+// One by one, so that it needs no memory: it must not fail. A running training step stays: it says
+// how it ended.
+void Engine::drop_calls(const std::optional<ClientId>& client, const Failure& failure) noexcept {
+  constexpr auto kFirst = std::numeric_limits<int64_t>::min();
+  CallId after{kFirst, client.value_or(kFirst)};
+  const auto next_prediction = [&] {
+    const std::lock_guard lock(mutex_);
+    return settle_prediction(client, after);
+  };
+  const auto next_barrier = [&] {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<BarrierCall> barrier = queue_.remove_barrier(client);
+    if (barrier && barrier->id) open_.erase(*barrier->id);
+    return barrier;
+  };
+  while (const std::shared_ptr<PredictCall> call = next_prediction()) {
+    after = call->id;
+    call->callback(failure, {});
+  }
+  while (const std::shared_ptr<BarrierCall> barrier = next_barrier()) barrier->callback(failure);
 }
 
 void Engine::close(const Failure& failure) {
-  PredictCalls predictions;
-  BarrierCalls rest;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     clients_.clear();
-    rest = queue_.clear();
-    // A running training step stays: it says how it ended.
-    predictions = settle_predictions(std::nullopt);
-    for (const std::shared_ptr<BarrierCall>& barrier : rest) {
-      if (barrier->id) open_.erase(*barrier->id);
-    }
   }
   lead_wake_.notify_all();
   worker_wake_.notify_all();
-  for (const std::shared_ptr<PredictCall>& call : predictions) call->callback(failure, {});
-  for (const std::shared_ptr<BarrierCall>& barrier : rest) barrier->callback(failure);
+  drop_calls(std::nullopt, failure);
 }
 
 }  // namespace bertcnn::engine

@@ -50,7 +50,8 @@ struct EngineOptions {
 /// engine's lock: from one of the engine's threads, or from within `cancel`, `detach`, `dispose` or
 /// the call itself where that settles it. Callbacks must not throw, and must not destroy the
 /// engine. They fail with an Error: whatever else a Compute throws arrives as ERR_OUT_OF_MEMORY or
-/// ERR_INTERNAL.
+/// ERR_INTERNAL. Without memory, a member either throws and has done nothing, or its callback gets
+/// ERR_OUT_OF_MEMORY; the threads go on.
 class Engine {
  public:
   /// May ask whether the engine was disposed meanwhile, and then throw.
@@ -111,8 +112,6 @@ class Engine {
  private:
   struct Batch;
   using OpenCall = std::variant<std::shared_ptr<PredictCall>, std::shared_ptr<BarrierCall>>;
-  using PredictCalls = std::vector<std::shared_ptr<PredictCall>>;
-  using BarrierCalls = std::vector<std::shared_ptr<BarrierCall>>;
 
   /// That nothing is done until `until` unless more arrives.
   struct Patience {
@@ -123,14 +122,18 @@ class Engine {
   // On any thread; engine.cc.
   void push(std::shared_ptr<BarrierCall> barrier);
   void settle(const std::shared_ptr<PredictCall>& call, const Failure& failure);
+  void drop_calls(const std::optional<ClientId>& client, const Failure& failure) noexcept;
   void close(const Failure& failure);
   bool closed() const;
   bool on_own_thread() const;
 
   // Under the lock; engine.cc.
   Failure refusal(const std::optional<CallId>& id, ClientId client, int64_t rows);
+  template <typename Call>
+  void queue(const std::optional<CallId>& id, const std::shared_ptr<Call>& call);
   bool mark_settled(PredictCall& call);
-  PredictCalls settle_predictions(const std::optional<ClientId>& client);
+  std::shared_ptr<PredictCall> settle_prediction(const std::optional<ClientId>& client,
+                                                 const CallId& after);
 
   // On the lead; engine_threads.cc.
   void lead(const Factory& factory, const std::function<void(Failure)>& started);
@@ -167,12 +170,12 @@ class Engine {
   Batch gather(int64_t share);
   std::optional<TakenRow> take_row(Batch& batch);
   bool add_row(Batch& batch, TakenRow row);
-  void give_back(TakenRow row);
+  void give_back(TakenRow& row);
   void finish_gathering(Batch& batch);
   bool is_worth_waiting(const Batch& batch);
   void wait_for_more(Batch& batch);
-  void predict_batch(const Batch& batch);
-  void finish_batch(const Batch& batch, Duration time, const Failure& failure);
+  void predict_batch(Batch& batch);
+  void finish_batch(Batch& batch, Duration time, const Failure& failure);
   void count_batch(int64_t rows, int64_t tokens);
   void warm(const CancelCheck& cancelled);
   void warm_with(const std::vector<TokenRow>& rows, const CancelCheck& cancelled);
@@ -206,7 +209,7 @@ class Engine {
   bool stopped_ = false;  // the Compute is gone
   std::vector<std::function<void()>> disposed_;
 
-  std::thread thread_;  // the lead; last: starts when all else is there
+  std::thread thread_;  // the lead
 };
 
 }  // namespace bertcnn::engine

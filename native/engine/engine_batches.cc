@@ -1,11 +1,13 @@
 // How an engine puts batches together, computes them and hands out the results.
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "engine/engine.h"
 #include "engine/failure.h"
 #include "engine/share.h"
+#include "fault_point.h"
 
 namespace bertcnn::engine {
 namespace {
@@ -47,6 +49,7 @@ struct Engine::Batch {
     std::shared_ptr<PredictCall> call;
     int64_t row;
     TokenRow tokens;
+    bool ends = false;  // whether its call was settled with this batch
   };
   int64_t share;  // rows that it may still take
   std::optional<int64_t> priority;
@@ -61,7 +64,7 @@ void Engine::predict(int64_t share) {
     if (const std::shared_ptr<PredictCall> call = take_call(share)) predict_call(call);
     return;
   }
-  const Batch batch = gather(share);
+  Batch batch = gather(share);
   if (!batch.rows.empty()) predict_batch(batch);
 }
 
@@ -128,6 +131,7 @@ std::optional<TakenRow> Engine::take_row(Batch& batch) {
 
 // False: the row doesn't fit, and waits for the next batch.
 bool Engine::add_row(Batch& batch, TakenRow row) {
+  fault_point("gather");
   PredictCall& call = *row.call;
   std::call_once(call.has_room, [&] { call.prediction = make_prediction(*compute_, call.rows); });
   if (!row.tokens) {
@@ -138,7 +142,7 @@ bool Engine::add_row(Batch& batch, TakenRow row) {
   const int64_t length = length_of(*row.tokens);
   if (!batch.rows.empty() && batch.tokens + length > options_.max_batch_tokens) {
     batch.full = true;
-    give_back(std::move(row));
+    give_back(row);
     return false;
   }
   batch.rows.push_back({std::move(row.call), row.row, *std::move(row.tokens)});
@@ -146,9 +150,9 @@ bool Engine::add_row(Batch& batch, TakenRow row) {
   return true;
 }
 
-void Engine::give_back(TakenRow row) {
+void Engine::give_back(TakenRow& row) {
   const std::lock_guard lock(mutex_);
-  if (!row.call->settled) queue_.give_back(std::move(row));
+  if (!row.call->settled) queue_.give_back(row);
 }
 
 // Gives up what was promised but not taken, and drops the rows of calls that were cancelled, or
@@ -184,11 +188,20 @@ bool Engine::is_worth_waiting(const Batch& batch) {
 }
 
 // Puts all rows back to where they were, so that they can be cancelled, and overtaken by a higher
-// priority, as if nobody had looked at them.
+// priority, as if nobody had looked at them. Rows for which there is no memory in the queue are
+// computed at once instead.
 void Engine::wait_for_more(Batch& batch) {
   while (!batch.rows.empty()) {
     Batch::Row& row = batch.rows.back();
-    queue_.give_back({std::move(row.call), row.row, std::move(row.tokens)});
+    const int64_t length = length_of(row.tokens);
+    TakenRow taken{row.call, row.row, std::move(row.tokens)};
+    try {
+      queue_.give_back(taken);
+    } catch (const std::bad_alloc&) {
+      row.tokens = *std::move(taken.tokens);
+      return;
+    }
+    batch.tokens -= length;
     batch.rows.pop_back();
   }
   patience_ = Patience{queue_.oldest_arrival() + options_.max_queue_delay, arrivals_};
@@ -196,7 +209,7 @@ void Engine::wait_for_more(Batch& batch) {
 
 // ---- computing a batch
 
-void Engine::predict_batch(const Batch& batch) {
+void Engine::predict_batch(Batch& batch) {
   const TimePoint start = options_.clock->now();
   Failure failure;
   try {
@@ -221,20 +234,20 @@ void Engine::predict_batch(const Batch& batch) {
   finish_batch(batch, options_.clock->now() - start, failure);
 }
 
-void Engine::finish_batch(const Batch& batch, Duration time, const Failure& failure) {
-  PredictCalls finished;
+void Engine::finish_batch(Batch& batch, Duration time, const Failure& failure) {
   {
     const std::lock_guard lock(mutex_);
     stats_.compute_time += time;
     if (!failure) count_batch(std::ssize(batch.rows), batch.tokens);
-    for (const Batch::Row& row : batch.rows) {
+    for (Batch::Row& row : batch.rows) {
       const bool ends = failure || ++row.call->finished_rows == row.call->rows;
-      if (ends && mark_settled(*row.call)) finished.push_back(row.call);
+      row.ends = ends && mark_settled(*row.call);
     }
   }
-  for (const std::shared_ptr<PredictCall>& call : finished) {
+  for (const Batch::Row& row : batch.rows) {
+    if (!row.ends) continue;
     // Another batch may still write to the prediction of a call that failed.
-    call->callback(failure, failure ? Prediction{} : std::move(call->prediction));
+    row.call->callback(failure, failure ? Prediction{} : std::move(row.call->prediction));
   }
 }
 

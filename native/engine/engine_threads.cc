@@ -143,6 +143,15 @@ void Engine::run_barrier(const std::shared_ptr<BarrierCall>& barrier) {
     return closed_ || barrier->cancelled || barrier->disposed;
   };
   Failure failure;
+  {
+    // Taken when its client was leaving, before it was dropped.
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !clients_.contains(barrier->client)) failure = disposed_failure();
+  }
+  if (failure) {
+    finish_barrier(barrier, std::move(failure));
+    return;
+  }
   try {
     barrier->task(*compute_, cancelled);
   } catch (...) {

@@ -9,11 +9,16 @@ namespace bertcnn::engine {
 
 Failure make_failure(const char* code, const std::string& message);
 
-Failure disposed_failure();
-Failure cancelled_failure();
+const Failure& disposed_failure();
+const Failure& cancelled_failure();
+const Failure& out_of_memory_failure();
+
+/// Makes the three above, so that none needs memory when it is wanted.
+void make_failures();
 
 /// The exception being handled: an Error as it is, `bad_alloc` as ERR_OUT_OF_MEMORY, anything else
-/// as ERR_INTERNAL with its message. Call it in a handler only.
-Failure current_failure();
+/// as ERR_INTERNAL with its message; ERR_OUT_OF_MEMORY, too, where there is no memory for that. Call
+/// it in a handler only.
+Failure current_failure() noexcept;
 
 }  // namespace bertcnn::engine

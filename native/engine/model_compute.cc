@@ -22,6 +22,7 @@
 #include "checkpoint/checkpoint.h"
 #include "engine/input_rows.h"
 #include "error.h"
+#include "fault_point.h"
 #include "json.h"
 #include "kernels/arithmetic.h"
 #include "kernels/linear_tuning.h"
@@ -194,11 +195,6 @@ training::Surroundings surroundings_of(const model::BertCnn& model, const ModelI
   return {model.device().is_cpu() ? "cpu" : "cuda", info.dtype, info.max_length};
 }
 
-void copy_weights(const std::vector<at::Tensor>& weights, const model::BertCnn& model) {
-  const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < weights.size(); ++i) model.parameters()[i].tensor.copy_(weights[i]);
-}
-
 uint64_t random_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
@@ -346,6 +342,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     state->calibration = shared(config.calibration);
 
     LoadReport report = report_of(model::load_weights(state->model, source, matching, cancelled));
+    fault_point("load");
     at::Generator initializer = model::make_generator(at::kCPU, seed);
     state->model.initialize(report.missing, initializer);
     report.initialized = report.missing;
@@ -424,6 +421,7 @@ text::Encoding ModelCompute::tokenize(const std::string& text, bool offsets) con
     fail("ERR_INVALID_INPUT", "'", state_->directory,
          "' has no tokenizer (tokenizer.json or vocab.txt), so the model takes token ids only.");
   }
+  fault_point("tokenize");
   text::EncodeOptions options;
   if (!state_->windows) options.max_length = static_cast<size_t>(state_->max_length);
   options.offsets = offsets;
@@ -512,7 +510,8 @@ auto ModelCompute::with_plain_weights(Work&& work) {
     State& state;
     int64_t layers;
     ~Release() { state.model.release_encoder(layers); }
-  } const release{*state_, released};
+  };
+  const Release release{*state_, released};
   return work();
 }
 
@@ -524,6 +523,17 @@ void ModelCompute::repack() {
   state_->packs_are_stale = false;
 }
 
+/// What is left of a change that was made: without memory for it now, the next prediction tries
+/// again.
+bool ModelCompute::repack_now_or_later() noexcept {
+  try {
+    repack();
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 // ---- predicting
 
 void ModelCompute::predict(std::span<const TokenRow* const> rows,
@@ -533,6 +543,7 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
     const c10::InferenceMode inference;
     const auto packed = pack(rows);
     const at::Tensor logits = state_->model.forward(packed, {false, state_->generator, cancelled});
+    fault_point("results of a batch");
     const std::vector<float> values = to_vector(logits);
     const std::vector<float> shares =
         has_probabilities()
@@ -557,6 +568,7 @@ Prediction ModelCompute::predict_whole(const Input& input, const CancelCheck& ca
     const c10::InferenceMode inference;
     Batch batch = make_batch(input, cancelled, call_is_batch());
     const at::Tensor logits = forward(batch.packed);
+    fault_point("results of a call");
     Prediction prediction;
     prediction.rows = batch.packed.texts();
     prediction.labels = labels();
@@ -630,6 +642,7 @@ std::vector<TextExplanation> ModelCompute::explain(const std::vector<std::string
       check_row(row, static_cast<int64_t>(explanations.size()) - 1, limits);
       const TokenRow* const rows[] = {&row};
       const auto packed = pack(rows);
+      fault_point("explain");
       result.explanation = std::move(
           model::explain(state_->model, packed, target, {false, state_->generator, cancelled})[0]);
     }
@@ -649,6 +662,7 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
       restore_weights(state_->model.frozen_layers());
+      fault_point("configure training");
       std::unique_ptr<training::MaskedLanguage> language = make_masked_language(resolved);
       state_->trainer = std::make_unique<training::Trainer>(state_->model, resolved,
                                                             state_->generator, language.get());
@@ -687,8 +701,11 @@ std::unique_ptr<training::MaskedLanguage> ModelCompute::make_masked_language(
   const auto& sources = state_->sources;
   const bool loaded =
       std::any_of(sources.rbegin(), sources.rend(), [&head](const std::string& source) {
-        return fs::exists(source) &&
-               model::load_all_or_none(head.parameters(), checkpoint::Checkpoint::open(source));
+        if (!fs::exists(source)) return false;
+        const auto values =
+            model::read_all_or_none(head.parameters(), checkpoint::Checkpoint::open(source));
+        if (!values.empty()) model::copy_weights(values, head.parameters());
+        return !values.empty();
       });
   if (!loaded) {
     at::Generator generator = model::make_generator(at::kCPU, state_->seed);
@@ -726,9 +743,11 @@ std::vector<ParameterGroupInfo> ModelCompute::parameter_groups() {
 void ModelCompute::set_freeze(const model::Freeze& freeze) {
   translating_errors([&] {
     model::BertCnn& model = state_->model;
-    const model::Freeze former = model.config().freeze;
-    model.set_freeze(freeze);
+    model::BertCnn::FreezeState former = model.set_freeze(freeze);
+    std::string config;
     try {
+      config = json::write(model.config().to_json());
+      fault_point("set freeze");
       if (state_->trainer && guesses_tokens(*state_->trainer) && model.encoder_is_frozen()) {
         state_->trainer.reset();  // nothing is left to train
       } else if (state_->trainer) {
@@ -736,11 +755,11 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
         state_->trainer->follow_freeze();
       }
     } catch (...) {
-      model.set_freeze(former);
+      model.restore_freeze(std::move(former));
       throw;
     }
-    repack();  // layers that were trained and are frozen now compute with them
-    state_->info.config = json::write(model.config().to_json());
+    state_->info.config = std::move(config);
+    repack_now_or_later();  // layers that were trained and are frozen now compute with the packs
   });
 }
 
@@ -778,7 +797,7 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     result.loss = step.loss;
     result.rows = has_labels ? rows : 0;
     result.labels = labels();
-    if (has_labels) result.logits = to_vector(step.logits);
+    result.logits = std::move(step.logits);
     result.learning_rates = std::move(step.learning_rates);
     result.grad_norm = step.grad_norm;
     return result;
@@ -815,33 +834,39 @@ TrainingPosition ModelCompute::load_training_state(const std::string& file) {
     refuse_to_train_int8(model);
     const training::TrainingState stored(file, model, surroundings_of(model, state_->info));
     trains_in_bfloat16(stored.options().bfloat16, model);
-    const std::vector<at::Tensor> weights = stored.read_weights(model);
-    const model::Freeze former = model.config().freeze;
+    const kernels::ParameterList weights = stored.read_weights(model);
     const int64_t released = model.released_layers();
     restore_weights(0);
     std::unique_ptr<training::Trainer> trainer;
+    std::optional<model::BertCnn::FreezeState> former;
+    TrainingPosition position;
+    std::string config;
+    at::Tensor generator_state;
     try {
-      model.set_freeze(stored.freeze());
+      former = model.set_freeze(stored.freeze());
       trainer = stored.make_trainer(model, state_->generator);
+      generator_state = stored.generator_state();
+      config = json::write(model.config().to_json());
+      position = {trainer->steps(), trainer->batches(), config};
+      kernels::choose_linear_libraries(stored.linear_libraries());
+      fault_point("load training state");
     } catch (...) {
-      model.set_freeze(former);
+      if (former) model.restore_freeze(*std::move(former));
       model.release_encoder(released);
       throw;
     }
 
     // From here on nothing is refused.
-    kernels::choose_linear_libraries(stored.linear_libraries());
-    copy_weights(weights, model);
-    state_->generator.set_state(stored.generator_state());
-    state_->trainer = std::move(trainer);
-    state_->training_failure = nullptr;
-    state_->info.config = json::write(model.config().to_json());
     const int64_t layers = std::min(released, model.frozen_layers());
     const bool can_release = model.can_release(layers);
     state_->packs_are_stale = true;
-    repack();
-    if (can_release) model.release_encoder(layers);
-    return {state_->trainer->steps(), state_->trainer->batches(), state_->info.config};
+    model::copy_weights(weights, model.parameters());
+    state_->generator.set_state(generator_state);
+    state_->trainer = std::move(trainer);
+    state_->training_failure = nullptr;
+    state_->info.config = std::move(config);
+    if (repack_now_or_later() && can_release) model.release_encoder(layers);
+    return position;
   });
 }
 
@@ -863,6 +888,7 @@ void ModelCompute::save(const std::string& directory, const std::string& config,
         target.write(file.name, file.bytes);
       }
     }
+    fault_point("save");
     target.commit();
   });
 }
@@ -889,20 +915,29 @@ void ModelCompute::save_encoder(const std::string& directory) {
 
 LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
   return translating_errors([&] {
+    // Read as a whole first: whatever fails, nothing has changed.
     const auto source = checkpoint::Checkpoint::open(file);
     const auto matching = strict ? model::Matching::strict : model::Matching::lenient;
-    return with_plain_weights([&] {
-      if (state_->masked_language) {
-        // Whichever refuses, nothing has changed.
-        model::compare_weights(state_->model, source, matching);
-        model::load_all_or_none(state_->masked_language->head.parameters(), source);
-      }
-      LoadReport report = report_of(model::load_weights(state_->model, source, matching));
-      state_->sources.push_back(file);
-      state_->packs_are_stale = true;
-      repack();
-      return report;
-    });
+    model::BertCnn& model = state_->model;
+    const model::ReadWeights read = model::read_weights(model, source, matching);
+    kernels::ParameterList head;
+    if (state_->masked_language) {
+      head = model::read_all_or_none(state_->masked_language->head.parameters(), source);
+    }
+    LoadReport report = report_of(read.mismatches);
+    std::vector<std::string> sources = state_->sources;
+    sources.push_back(file);
+    const int64_t released = model.released_layers();
+    restore_weights(0);
+    fault_point("load state dict");
+
+    state_->packs_are_stale = true;
+    model::copy_weights(read.values, model.parameters());
+    if (!head.empty()) model::copy_weights(head, state_->masked_language->head.parameters());
+    state_->sources = std::move(sources);
+    // Else the plain weights stay until they are packed.
+    if (repack_now_or_later()) model.release_encoder(released);
+    return report;
   });
 }
 
@@ -917,6 +952,7 @@ void ModelCompute::save_state_dict(const std::string& file) {
     }
     with_plain_weights([&] {
       const model::SavedWeights weights = model::save_weights(state_->model.parameters());
+      fault_point("save state dict");
       if (safetensors) {
         checkpoint::write_safetensors(file, weights.tensors, {{"format", "pt"}});
       } else {

@@ -210,6 +210,7 @@ class ModelCompute final : public Compute {
   void save(const std::string& directory, const std::string& config, const Weights& weights);
   /// Packs anew what training or loading has changed.
   void repack();
+  bool repack_now_or_later() noexcept;
   /// ERR_TRAINING_NOT_CONFIGURED, or what setting it up failed with.
   training::Trainer& trainer();
   std::unique_ptr<training::MaskedLanguage> make_masked_language(

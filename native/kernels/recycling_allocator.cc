@@ -10,7 +10,10 @@
 #include <bit>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <vector>
+
+#include "fault_point.h"
 
 namespace bertcnn::kernels {
 namespace {
@@ -58,6 +61,7 @@ void free_block(Header* header) {
 class RecyclingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t size) override {
+    if (size != 0) fault_point("tensor");
     void* data = size == 0 ? nullptr : take(size);
     return {data, data, &give_back, c10::Device(c10::DeviceType::CPU)};
   }
@@ -164,7 +168,11 @@ class RecyclingAllocator final : public c10::Allocator {
     const std::scoped_lock lock(mutex_);
     used_bytes_ -= header->size;
     if (holders_ == 0 && header->size > kLargest) return free_block(header);
-    kept_.push_back(header);
+    try {
+      kept_.push_back(header);
+    } catch (const std::bad_alloc&) {
+      return free_block(header);  // to give memory back must not take any
+    }
     kept_bytes_ += header->size;
     drop_oldest(most_kept());
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "fault_point.h"
 #include "kernels/checkpointed.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
@@ -152,6 +153,7 @@ HiddenStates Bert::forward(HiddenStates hidden, const PackedBatch& batch,
       hidden = embeddings_.forward(batch, context);
     } else {
       context.check_cancelled();
+      fault_point("layer");
       const BertLayer& layer = layers_[block - 1];
       hidden = context.checkpointing && hidden.values.requires_grad()
                    ? checkpoint(layer, hidden.values, batch, context)

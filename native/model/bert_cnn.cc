@@ -131,14 +131,24 @@ BertCnn::BertCnn(BertCnnConfig config, at::Device device)
   set_freeze(config_.freeze);
 }
 
-void BertCnn::set_freeze(const Freeze& freeze) {
+BertCnn::FreezeState BertCnn::set_freeze(const Freeze& freeze) {
   std::vector<std::string> names;
   for (const Parameter& parameter : parameters_) names.push_back(parameter.name);
   const int64_t layers = config_.bert.num_hidden_layers;
-  trained_ = trained_names(freeze, names, layers, config_.freeze_source);
-  config_.freeze = freeze;
-  config_.freeze_source = FreezeSource::option;  // whatever comes next is the caller's
-  frozen_blocks_ = frozen_blocks(trained_, layers);
+  FreezeState state;
+  state.trained = trained_names(freeze, names, layers, config_.freeze_source);
+  state.freeze = freeze;
+  state.source = FreezeSource::option;  // whatever comes next is the caller's
+  state.blocks = frozen_blocks(state.trained, layers);
+  restore_freeze(std::move(state));
+  return state;
+}
+
+void BertCnn::restore_freeze(FreezeState&& state) noexcept {
+  std::swap(trained_, state.trained);
+  std::swap(config_.freeze, state.freeze);
+  std::swap(config_.freeze_source, state.source);
+  std::swap(frozen_blocks_, state.blocks);
   for (const Parameter& parameter : parameters_) {
     parameter.tensor.set_requires_grad(is_trained(parameter.name));
   }

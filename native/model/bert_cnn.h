@@ -132,9 +132,18 @@ class BertCnn {
   int64_t frozen_layers() const { return std::max<int64_t>(0, frozen_blocks_ - 1); }
   /// Whether the encoder is frozen whole, and so a fixed function of the tokens.
   bool encoder_is_frozen() const { return frozen_blocks_ == bert_.blocks(); }
-  /// What a training step changes from now on. ERR_INVALID_ARGUMENT as `trained_names` refuses;
-  /// then nothing changes. What is trained then must not be released.
-  void set_freeze(const Freeze& freeze);
+  /// What is frozen, and what follows from it.
+  struct FreezeState {
+    Freeze freeze;
+    FreezeSource source = FreezeSource::option;
+    std::set<std::string> trained;
+    int64_t blocks = 0;
+  };
+  /// What a training step changes from now on; returns what it did before. ERR_INVALID_ARGUMENT as
+  /// `trained_names` refuses; then nothing changes. What is trained then must not be released.
+  FreezeState set_freeze(const Freeze& freeze);
+  /// Makes it as it was before. Takes no memory.
+  void restore_freeze(FreezeState&& state) noexcept;
   /// Changes what the configuration says of it, and nothing that is computed here.
   /// ERR_INVALID_ARGUMENT as `check_calibration` refuses; then nothing changes.
   void set_calibration(Calibration calibration);

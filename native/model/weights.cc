@@ -124,10 +124,10 @@ Mismatches checked(const BertCnn& model, const Sources& sources, Matching matchi
   return mismatches;
 }
 
-void copy_to_device(const at::Tensor& weight, const checkpoint::Tensor& source) {
-  const at::Tensor host = at::empty(weight.sizes(), at::TensorOptions().dtype(at::kFloat));
+at::Tensor read_to_host(const checkpoint::Tensor& source) {
+  const at::Tensor host = at::empty(source.shape, at::TensorOptions().dtype(at::kFloat));
   checkpoint::copy_as_float32(source, host.mutable_data_ptr<float>());
-  weight.copy_(host);
+  return host;
 }
 
 }  // namespace
@@ -153,10 +153,35 @@ Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& sour
       continue;
     }
     if (cancelled && cancelled()) fail("ERR_CANCELLED", "Loading was cancelled.");
-    copy_to_device(weight, *found->second);
+    weight.copy_(read_to_host(*found->second));
   }
   checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), cancelled);
   return mismatches;
+}
+
+ReadWeights read_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                         Matching matching) {
+  const Sources sources = by_canonical_name(source);
+  ReadWeights read{{}, checked(model, sources, matching)};
+  std::vector<checkpoint::Copy> copies;
+  for (const auto& [name, weight] : model.parameters()) {
+    const auto found = sources.find(name);
+    if (found == sources.end()) continue;
+    const at::Tensor value = at::empty(weight.sizes(), at::TensorOptions().dtype(at::kFloat));
+    read.values.push_back({name, value});
+    copies.push_back({found->second, value.mutable_data_ptr<float>()});
+  }
+  checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), {});
+  return read;
+}
+
+void copy_weights(const kernels::ParameterList& values, const kernels::ParameterList& weights) {
+  const at::NoGradGuard no_grad;
+  auto weight = weights.begin();
+  for (const auto& [name, value] : values) {  // in the order of the weights, of which some may lack
+    while (weight->name != name) ++weight;
+    weight->tensor.copy_(value);
+  }
 }
 
 void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
@@ -172,11 +197,12 @@ void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
   checkpoint::copy_as_float32(copies, static_cast<size_t>(at::get_num_threads()), {});
 }
 
-bool load_all_or_none(const kernels::ParameterList& weights, const checkpoint::Checkpoint& source) {
+kernels::ParameterList read_all_or_none(const kernels::ParameterList& weights,
+                                        const checkpoint::Checkpoint& source) {
   const Sources sources = by_canonical_name(source);
   const auto is_there = [&](const auto& weight) { return sources.contains(weight.name); };
-  if (std::ranges::none_of(weights, is_there)) return false;
-  std::vector<const checkpoint::Tensor*> found_tensors;
+  if (std::ranges::none_of(weights, is_there)) return {};
+  kernels::ParameterList values;
   for (const auto& [name, weight] : weights) {
     const auto found = sources.find(name);
     if (found == sources.end())
@@ -185,11 +211,9 @@ bool load_all_or_none(const kernels::ParameterList& weights, const checkpoint::C
       fail("ERR_CHECKPOINT_MISMATCH", "'", name, "' of the checkpoint has the shape ",
            to_string(found->second->shape), " and not ", to_string(weight.sizes()), ".");
     }
-    found_tensors.push_back(found->second);
+    values.push_back({name, read_to_host(*found->second)});
   }
-  const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < weights.size(); ++i) copy_to_device(weights[i].tensor, *found_tensors[i]);
-  return true;
+  return values;
 }
 
 SavedWeights save_weights(const kernels::ParameterList& weights) {

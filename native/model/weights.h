@@ -38,13 +38,27 @@ Mismatches compare_weights(const BertCnn& model, const checkpoint::Checkpoint& s
 Mismatches load_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
                         Matching matching, const std::function<bool()>& cancelled = {});
 
+/// The checkpoint's weights, converted to float32, in memory of their own.
+struct ReadWeights {
+  kernels::ParameterList values;  // of those that the checkpoint has
+  Mismatches mismatches;
+};
+/// As `load_weights`, but leaves the model as it is.
+ReadWeights read_weights(const BertCnn& model, const checkpoint::Checkpoint& source,
+                         Matching matching);
+
+/// Copies values of the same names and shapes. Takes no memory on the CPU, so that it can't fail
+/// half way.
+void copy_weights(const kernels::ParameterList& values, const kernels::ParameterList& weights);
+
 /// Loads these weights of the model anew, and no others; those that the checkpoint lacks stay.
 void reload_weights(const BertCnn& model, const kernels::ParameterList& weights,
                     const checkpoint::Checkpoint& source);
 
-/// Loads weights that are not the model's own. False, and none is changed, where the checkpoint has
-/// none of them. ERR_CHECKPOINT_MISMATCH: it has some of them only, or of other shapes.
-bool load_all_or_none(const kernels::ParameterList& weights, const checkpoint::Checkpoint& source);
+/// Reads weights that are not the model's own. Empty where the checkpoint has none of them.
+/// ERR_CHECKPOINT_MISMATCH: it has some of them only, or of other shapes.
+kernels::ParameterList read_all_or_none(const kernels::ParameterList& weights,
+                                        const checkpoint::Checkpoint& source);
 
 /// Weights as tensors of a checkpoint, in their order. Owns copies of
 /// those that do not lie in the CPU's memory, so it must outlive what is made of `tensors`.

@@ -34,16 +34,21 @@ struct Remembered {
   at::Tensor rows;
   at::Tensor columns;
   at::Tensor variance;
-};
 
-/// The squares that are expected of the gradient's elements.
-at::Tensor estimate(const at::Tensor& gradient, const Remembered& kept, double share) {
-  if (gradient.dim() < 2) return kept.variance.lerp_(gradient.square(), share).clone();
-  kept.rows.lerp_(mean_of_squares(gradient, -1), share);
-  kept.columns.lerp_(mean_of_squares(gradient, -2), share);
-  const at::Tensor means = kept.rows.mean(-2, /*keepdim=*/true).clamp_min_(kLeastVariance);
-  return kept.rows.matmul(kept.columns).div_(means);
-}
+  /// What it remembers with this gradient, too, which gets a share.
+  Remembered with(const at::Tensor& gradient, const at::Tensor& next_step, double share) const {
+    if (gradient.dim() < 2) return {next_step, {}, {}, variance.lerp(gradient.square(), share)};
+    return {next_step, rows.lerp(mean_of_squares(gradient, -1), share),
+            columns.lerp(mean_of_squares(gradient, -2), share), {}};
+  }
+
+  /// The squares that are expected of the gradient's elements.
+  at::Tensor estimate() const {
+    if (variance.defined()) return variance.clone();
+    const at::Tensor means = rows.mean(-2, /*keepdim=*/true).clamp_min_(kLeastVariance);
+    return rows.matmul(columns).div_(means);
+  }
+};
 
 }  // namespace
 
@@ -64,20 +69,36 @@ Adafactor::Adafactor(std::vector<ParameterGroup> groups) : Optimizer(std::move(g
   });
 }
 
-void Adafactor::apply(const Update& update) const {
+// The gradients become what is added to the weights.
+void Adafactor::prepare(Update& update) const {
   for (size_t i = 0; i < update.parameters.size(); ++i) {
     const at::Tensor& parameter = update.parameters[i];
+    const at::Tensor& gradient = update.gradients[i];
     const Remembered kept = {update.state[0][i], update.state[1][i], update.state[2][i],
                              update.state[3][i]};
-    const double step = kept.step.add_(1).item<double>();
+    const at::Tensor next_step = kept.step + 1;
+    const auto step = next_step.item<double>();
+    const Remembered next = kept.with(gradient, next_step, std::pow(step, kDecay));
     const double rate = std::min(update.learning_rate, 1 / std::sqrt(step));
-    const double length = std::max(kLeastScale, root_mean_square(parameter)) * rate;
-    if (update.weight_decay != 0) parameter.mul_(1 - update.learning_rate * update.weight_decay);
-    const at::Tensor direction = estimate(update.gradients[i], kept, std::pow(step, kDecay))
-                                     .clamp_min_(kLeastVariance * kLeastVariance)
-                                     .rsqrt_()
-                                     .mul_(update.gradients[i]);
-    parameter.add_(direction, -length / std::max(1.0, root_mean_square(direction)));
+    double length = std::max(kLeastScale, root_mean_square(parameter)) * rate;
+    gradient.mul_(next.estimate().clamp_min_(kLeastVariance * kLeastVariance).rsqrt_());
+    length /= std::max(1.0, root_mean_square(gradient));
+    gradient.mul_(-length);
+    const double decay = update.learning_rate * update.weight_decay;
+    if (decay != 0) gradient.add_(parameter, -decay);
+    update.next[0].push_back(next.step);
+    update.next[1].push_back(next.rows);
+    update.next[2].push_back(next.columns);
+    update.next[3].push_back(next.variance);
+  }
+}
+
+void Adafactor::apply(const Update& update) const {
+  for (size_t i = 0; i < update.parameters.size(); ++i) {
+    for (size_t k = 0; k < update.state.size(); ++k) {
+      if (update.next[k][i].defined()) update.state[k][i].copy_(update.next[k][i]);
+    }
+    update.parameters[i].add_(update.gradients[i]);
   }
 }
 

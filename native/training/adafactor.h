@@ -16,6 +16,7 @@ class Adafactor final : public Optimizer {
   explicit Adafactor(std::vector<ParameterGroup> groups);
 
  private:
+  void prepare(Update& update) const override;
   void apply(const Update& update) const override;
 };
 

@@ -1,5 +1,6 @@
 #include "training/adamw.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -19,8 +20,12 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, const TrainingOptions& options)
   remember("exp_avg_sq", zeros);
 }
 
+void AdamW::prepare(Update& update) const {
+  for (const at::Tensor& step : update.state[0]) update.next[0].push_back(step + 1);
+}
+
 void AdamW::apply(const Update& update) const {
-  for (const at::Tensor& step : update.state[0]) step.add_(1);
+  for (size_t i = 0; i < update.state[0].size(); ++i) update.state[0][i].copy_(update.next[0][i]);
   at::_fused_adamw_(update.parameters, update.gradients, update.state[1], update.state[2],
                     /*max_exp_avg_sqs=*/{}, update.state[0], update.learning_rate, beta1_, beta2_,
                     update.weight_decay, epsilon_, /*amsgrad=*/false, /*maximize=*/false);

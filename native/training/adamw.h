@@ -13,6 +13,7 @@ class AdamW final : public Optimizer {
   AdamW(std::vector<ParameterGroup> groups, const TrainingOptions& options);
 
  private:
+  void prepare(Update& update) const override;
   void apply(const Update& update) const override;
 
   double beta1_;

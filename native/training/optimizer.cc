@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.h"
+#include "fault_point.h"
 #include "training/adafactor.h"
 #include "training/adamw.h"
 #include "training/sgd.h"
@@ -50,8 +51,9 @@ void Optimizer::take_state(const std::vector<StateTensor>& state) {
 
 Optimizer::Update Optimizer::gather(size_t group, double multiplier) const {
   const ParameterGroup& source = groups_[group];
-  Update update{source.learning_rate * multiplier, source.weight_decay, {}, {}, {}};
+  Update update{source.learning_rate * multiplier, source.weight_decay, {}, {}, {}, {}};
   update.state.resize(memory_.size());
+  update.next.resize(memory_.size());
   for (size_t i = 0; i < source.parameters.size(); ++i) {
     const at::Tensor& parameter = source.parameters[i].tensor;
     if (!parameter.grad().defined()) continue;
@@ -66,9 +68,15 @@ Optimizer::Update Optimizer::gather(size_t group, double multiplier) const {
 
 void Optimizer::step(double multiplier) {
   const at::NoGradGuard no_grad;
+  std::vector<Update> updates;
   for (size_t group = 0; group < groups_.size(); ++group) {
-    const Update update = gather(group, multiplier);
+    Update update = gather(group, multiplier);
     if (update.parameters.empty()) continue;
+    prepare(update);
+    updates.push_back(std::move(update));
+  }
+  fault_point("optimizer");
+  for (const Update& update : updates) {
     apply(update);
     // Fused operations do not do so themselves, and what was packed for predicting goes by the
     // version.

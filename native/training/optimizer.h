@@ -30,6 +30,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Updates every weight that has a gradient, with its group's learning rate times `multiplier`.
+  /// Where it throws, for want of memory, no weight and nothing remembered has changed; gradients
+  /// may have.
   void step(double multiplier);
 
   const std::vector<ParameterGroup>& groups() const { return groups_; }
@@ -58,7 +60,11 @@ class Optimizer {
     Tensors parameters;
     Tensors gradients;
     std::vector<Tensors> state;  // a list for each `remember`, in that order
+    std::vector<Tensors> next;   // what becomes of the state, as far as `prepare` makes it
   };
+  /// Does what takes memory: may use up the gradients, and leaves all else as it is.
+  virtual void prepare(Update& update) const { (void)update; }
+  /// Changes the weights and what is remembered. Takes no memory, so that it can't fail half way.
   virtual void apply(const Update& update) const = 0;
 
  private:

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "error.h"
+#include "fault_point.h"
 #include "model/windows.h"
 #include "training/parameter_groups.h"
 #include "training/schedule.h"
@@ -32,6 +33,14 @@ std::vector<at::Tensor> weights_of(const Optimizer& optimizer) {
 
 /// Tokens that guessing masks computes together.
 constexpr int64_t kTrainedTokens = 4096;
+
+/// Of a tensor on the CPU; an undefined one has no elements.
+std::vector<float> to_vector(const at::Tensor& tensor) {
+  if (!tensor.defined()) return {};
+  const at::Tensor values = tensor.contiguous();
+  const auto* data = values.const_data_ptr<float>();
+  return {data, data + values.numel()};
+}
 
 double finite(const at::Tensor& loss) {
   const auto value = loss.item<double>();
@@ -131,9 +140,13 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
   add_accumulated();
   const double norm = grad_norm();
   context.check_cancelled();
+  fault_point("update");
   const double multiplier = learning_rate_multiplier(options_, steps_);
-  const bool updated = batches_ + 1 == options_.gradient_accumulation_steps;
-  if (updated) {
+  const bool updates = batches_ + 1 == options_.gradient_accumulation_steps;
+  // Before anything changes, so that nothing that could fail is left when it has.
+  TrainerStep result{steps_ + (updates ? 1 : 0), updates, loss,
+                     to_vector(logits),          norm,    learning_rates(multiplier)};
+  if (updates) {
     clip_gradients(norm);
     optimizer_->step(multiplier);
     accumulated_.clear();
@@ -143,7 +156,7 @@ TrainerStep Trainer::try_step(const kernels::PackedBatch& batch, const at::Tenso
     accumulate();
     ++batches_;
   }
-  return {steps_, updated, loss, logits, norm, learning_rates(multiplier)};
+  return result;
 }
 
 std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batch,
@@ -154,6 +167,7 @@ std::pair<at::Tensor, double> Trainer::backward(const kernels::PackedBatch& batc
   const at::Tensor loss = loss_(logits, targets);
   const double value = finite(loss);
   context.check_cancelled();
+  fault_point("backward");
   propagate(loss);
   return {logits.detach().to(at::kCPU), value};
 }
@@ -247,8 +261,9 @@ void Trainer::clip_gradients(double norm) {
 }
 
 void Trainer::accumulate() {
-  accumulated_.clear();
-  for (const at::Tensor& weight : weights_) accumulated_.push_back(weight.grad());
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& weight : weights_) gradients.push_back(weight.grad());
+  accumulated_ = std::move(gradients);
 }
 
 void Trainer::clear_gradients() {

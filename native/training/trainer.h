@@ -26,11 +26,11 @@ namespace bertcnn::training {
 
 /// What one step computed.
 struct TrainerStep {
-  int64_t step;       // optimizer steps taken so far
-  bool updated;       // whether this one ended in one
-  double loss;        // mean over the batch, before the update
-  at::Tensor logits;  // [B, labels] on the CPU, of the forward pass in training mode
-  double grad_norm;   // global norm of all gradients before clipping, accumulated ones included
+  int64_t step;               // optimizer steps taken so far
+  bool updated;               // whether this one ended in one
+  double loss;                // mean over the batch, before the update
+  std::vector<float> logits;  // [B, labels] row-major, of the forward pass in training mode
+  double grad_norm;  // global norm of all gradients before clipping, accumulated ones included
   std::vector<double> learning_rates;  // of each group; those used, or that the update will use
 };
 

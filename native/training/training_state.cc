@@ -290,10 +290,10 @@ at::Tensor TrainingState::read(const std::string& name, at::IntArrayRef shape) c
   return values;
 }
 
-std::vector<at::Tensor> TrainingState::read_weights(const model::BertCnn& model) const {
-  std::vector<at::Tensor> weights;
+kernels::ParameterList TrainingState::read_weights(const model::BertCnn& model) const {
+  kernels::ParameterList weights;
   for (const auto& [name, tensor] : model.parameters()) {
-    weights.push_back(read(name, tensor.sizes()));
+    weights.push_back({name, read(name, tensor.sizes())});
   }
   return weights;
 }

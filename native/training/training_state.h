@@ -48,9 +48,9 @@ class TrainingState {
   /// For choose_linear_libraries; all names are known.
   const std::map<std::string, std::string>& linear_libraries() const { return linear_libraries_; }
 
-  /// Of all weights, in the order of the model's parameters, on the CPU. ERR_CHECKPOINT_FORMAT: one
+  /// All weights, in the order of the model's parameters, on the CPU. ERR_CHECKPOINT_FORMAT: one
   /// is not there as the configuration says.
-  std::vector<at::Tensor> read_weights(const model::BertCnn& model) const;
+  kernels::ParameterList read_weights(const model::BertCnn& model) const;
   /// A trainer that goes on where the run stood. `model` must be frozen as `freeze()` says. The
   /// generator stays as it is. ERR_CHECKPOINT_FORMAT: what the optimizer remembers is not all
   /// there.

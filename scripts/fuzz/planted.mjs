@@ -43,6 +43,6 @@ export function plant(text, { what, file, good, bad }) {
   if (parts.length === 2) return parts.join(bad);
   throw new SetupError(
     `the bug "${what}" cannot be planted: ${file} holds \`${good}\` ${parts.length - 1} times, not once. ` +
-      "Bring test/fuzz/planted.mjs up to date.",
+      "Bring the list of bugs up to date.",
   );
 }

@@ -84,28 +84,47 @@ export async function buildTool(libtorch, name, { verbose = false } = {}) {
   return path.join(BUILD, name);
 }
 
-async function configure(libtorch, definitions, verbose) {
+/**
+ * Builds an addon of another kind than the one in lib/, which stays: for checks.
+ *
+ * @param {Libtorch} libtorch
+ * @param {string} name of its folder in build/
+ * @param {Record<string, string>} definitions of CMake
+ * @param {{ verbose?: boolean }} [options]
+ * @returns {Promise<string>} the addon
+ */
+export async function buildOtherAddon(libtorch, name, definitions, { verbose = false } = {}) {
+  requireBuildTools();
+  const folder = path.join(root, "build", name);
+  const lib = path.join(folder, "lib");
+  const all = { BERTCNN_BUILD_TESTS: "OFF", BERTCNN_ADDON_DIR: lib, ...definitions };
+  await configure(libtorch, all, verbose, folder);
+  await compile("bertcnn", verbose, folder);
+  return path.join(lib, "bertcnn.node");
+}
+
+async function configure(libtorch, definitions, verbose, folder = BUILD) {
   const all = {
     BERTCNN_LIBTORCH: libtorch.directory,
     BERTCNN_NODE_ADDON_API: path.dirname(requireFromHere.resolve("node-addon-api/package.json")),
     ...definitions,
   };
   const args = Object.entries(all).map(([name, value]) => `--CD${name}=${value}`);
-  removeForeignBuild();
-  const fresh = !existsSync(path.join(BUILD, "CMakeCache.txt"));
+  removeForeignBuild(folder);
+  const fresh = !existsSync(path.join(folder, "CMakeCache.txt"));
   try {
-    await cmakeJs(["configure", ...args], "configuring with CMake", verbose);
+    await cmakeJs(["configure", ...args], "configuring with CMake", verbose, folder);
   } catch (error) {
     if (fresh) throw error;
     // A cache that an interrupted or very different run left behind: once more from nothing.
-    rmSync(BUILD, { recursive: true, force: true });
-    await cmakeJs(["configure", ...args], "configuring with CMake", verbose);
+    rmSync(folder, { recursive: true, force: true });
+    await cmakeJs(["configure", ...args], "configuring with CMake", verbose, folder);
   }
 }
 
 /** CMake refuses to change a folder's generator, compiler or place. */
-function removeForeignBuild() {
-  const file = path.join(BUILD, "CMakeCache.txt");
+function removeForeignBuild(folder) {
+  const file = path.join(folder, "CMakeCache.txt");
   if (!existsSync(file)) return;
   const text = readFileSync(file, "utf8");
   const cached = (name) => text.match(new RegExp(`^${name}:[^=]*=(.*)$`, "m"))?.[1];
@@ -114,14 +133,15 @@ function removeForeignBuild() {
   const compiler = cached("CMAKE_CXX_COMPILER") ?? "";
   const fits =
     cached("CMAKE_GENERATOR") === generator &&
-    cached("CMAKE_CACHEFILE_DIR") === BUILD &&
+    cached("CMAKE_CACHEFILE_DIR") === folder &&
     path.basename(compiler) === path.basename(command);
-  if (!fits) rmSync(BUILD, { recursive: true, force: true });
+  if (!fits) rmSync(folder, { recursive: true, force: true });
 }
 
-function compile(target, verbose) {
+function compile(target, verbose, folder = BUILD) {
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(affordableJobs());
-  return cmakeJs(["build", "--target", target, "--parallel", jobs], "building the addon", verbose);
+  const args = ["build", "--target", target, "--parallel", jobs];
+  return cmakeJs(args, "building the addon", verbose, folder);
 }
 
 /** A file that includes ATen takes up to 1.5 GB to compile. */
@@ -130,13 +150,13 @@ function affordableJobs() {
   return Math.max(1, Math.min(os.availableParallelism(), byMemory));
 }
 
-function cmakeJs(args, what, verbose) {
+function cmakeJs(args, what, verbose, folder) {
   const program = path.join(
     path.dirname(requireFromHere.resolve("cmake-js/package.json")),
     "bin",
     "cmake-js",
   );
-  const places = ["--directory", root, "--out", BUILD];
+  const places = ["--directory", root, "--out", folder];
   return run(process.execPath, [program, ...args, ...places], {
     what,
     cwd: root,

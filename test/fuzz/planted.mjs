@@ -9,7 +9,7 @@ export const planted = [
     target: "safetensors",
     what: "a header may end behind the file",
     file: "native/checkpoint/safetensors.cc",
-    good: "length > longest_header || !lies_within(length_bytes, length, bytes.size())",
+    good: "length > longest_header || !lies_within(length_bytes, length, size)",
     bad: "length > longest_header",
   },
   {

@@ -143,7 +143,8 @@ inline std::vector<int64_t> read_integers(const checkpoint::Tensor& tensor) {
     fail("ERR_CHECKPOINT_MISMATCH", "'", tensor.name, "' is not int64.");
   }
   std::vector<int64_t> values(tensor.numel());
-  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  const checkpoint::TensorBytes stored(tensor);
+  std::memcpy(values.data(), stored.get().data(), stored.get().size());
   return values;
 }
 
@@ -299,9 +300,12 @@ inline Results guess_tokens(const Case& to_run, const checkpoint::Checkpoint& in
   const training::MaskedLanguage language(
       model::MaskedLanguageHead(model.config().bert, at::kFloat), {});
   const kernels::ParameterList& head = language.head.parameters();
-  if (!model::load_all_or_none(head, checkpoint::Checkpoint::open(options.directory))) {
+  const kernels::ParameterList values =
+      model::read_all_or_none(head, checkpoint::Checkpoint::open(options.directory));
+  if (values.empty()) {
     fail("ERR_CHECKPOINT_MISMATCH", "The directory has no head that guesses tokens.");
   }
+  model::copy_weights(values, head);
   const auto integers = [&input](const char* name) {
     return kernels::to_tensor(read_integers(find(input, name)), at::kCPU);
   };

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/mapped_file.h"
+#include "checkpoint/file_view.h"
 #include "checkpoint/test_files.h"
 
 namespace bertcnn::checkpoint {
@@ -178,7 +178,8 @@ void expect_transposed(DType dtype, Stored (*store)(float)) {
   const TemporaryFolder folder;
   const std::string path = folder / "file";
   write_bytes(path, {reinterpret_cast<const char*>(stored.data()), stored.size() * sizeof(Stored)});
-  const MappedFile file(path);
+  const FileView file(path);
+  file.fetch(0, file.bytes().size());
   for (const auto& open_file : {file.open_file(), std::shared_ptr<const OpenFile>()}) {
     const Tensor tensor{"x", dtype, {rows, columns}, file.bytes(), open_file, 0, {1, rows}};
     std::vector<float> out(expected.size());
@@ -212,7 +213,7 @@ TEST(CopyAsFloat32, ReadsElementsThatLieFarApart) {
   const TemporaryFolder folder;
   const std::string path = folder / "file";
   write_bytes(path, {reinterpret_cast<const char*>(stored.data()), stored.size() * sizeof(float)});
-  const MappedFile file(path);
+  const FileView file(path);
   const Tensor tensor{"x", DType::float32, {8}, file.bytes(), file.open_file(), 0, {step}};
   std::vector<float> out(8);
   copy_as_float32(tensor, out.data());

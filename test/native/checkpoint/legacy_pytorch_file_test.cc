@@ -92,7 +92,16 @@ std::string tensor_opcodes(const HostileStorage& storage) {
          storage.view + "tQ" + number_opcode(0) + "))tR";
 }
 
+/// As protocol 4 writes it: in a frame, whose length comes first.
+std::string framed_pickle(const std::string& opcodes) {
+  const uint64_t size = opcodes.size() + 1;
+  std::string length(sizeof(size), '\0');
+  std::memcpy(length.data(), &size, sizeof(size));
+  return "\x80\x04\x95" + length + opcodes + ".";
+}
+
 struct HostileFile {
+  bool framed = false;
   int32_t version = 1001;
   std::string little_endian = "\x88";
   std::vector<HostileStorage> storages = {HostileStorage()};
@@ -101,17 +110,39 @@ struct HostileFile {
   std::string elements = "1234";
 };
 
-std::string error_of_file(const HostileFile& file) {
+std::string bytes_of_file(const HostileFile& file) {
   std::string tensors;
   for (size_t i = 0; i < file.storages.size(); ++i) {
     tensors += text_opcode(std::to_string(i)) + tensor_opcodes(file.storages[i]);
   }
   std::string count(sizeof(file.stored_elements), '\0');
   std::memcpy(count.data(), &file.stored_elements, count.size());
-  return error_of_bytes(pickle("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") +
-                        pickle(number_opcode(file.version)) +
-                        pickle("}(" + text_opcode("little_endian") + file.little_endian + "u") +
-                        pickle("}(" + tensors + "u") + pickle(file.keys) + count + file.elements);
+  return pickle("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") +
+         pickle(number_opcode(file.version)) +
+         pickle("}(" + text_opcode("little_endian") + file.little_endian + "u") +
+         (file.framed ? framed_pickle : pickle)("}(" + tensors + "u") + pickle(file.keys) + count +
+         file.elements;
+}
+
+std::string error_of_file(const HostileFile& file) {
+  return error_of_bytes(bytes_of_file(file));
+}
+
+TEST(LegacyPytorchFile, ReadsPicklesOfAnyLengthFromTheDisk) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "long.pt";
+  HostileFile file;
+  for (const size_t tensors : {1U, 1000U, 10'000U}) {
+    file.storages.resize(tensors);  // all of one storage
+    for (const bool framed : {true, false}) {
+      file.framed = framed;
+      write_bytes(path, bytes_of_file(file));
+      EXPECT_EQ(Checkpoint::open(path).tensors().size(), tensors);
+    }
+  }
+  const std::string whole = bytes_of_file(file);
+  write_bytes(path, whole.substr(0, whole.size() / 2));
+  EXPECT_TRUE(contains(error_of_opening(path), "the pickle is cut off"));
 }
 
 TEST(HostileLegacyPytorchFile, TheFileThatTheCasesBelowStartFromIsRead) {

@@ -103,13 +103,14 @@ inline ::testing::AssertionResult contains(const std::string& text, const std::s
 
 /// The bytes of a tensor's elements in row-major order.
 inline std::vector<std::byte> row_major_bytes(const Tensor& tensor) {
+  const TensorBytes stored(tensor);
   if (tensor.stride.empty()) {
-    return {tensor.bytes.begin(), tensor.bytes.end()};
+    return {stored.get().begin(), stored.get().end()};
   }
   const auto size = static_cast<int64_t>(size_of(tensor.dtype));
   std::vector<std::byte> bytes(static_cast<size_t>(tensor.numel() * size));
   for_each_run(tensor.shape, tensor.stride, 1, 1, [&](const Run& run) {
-    pack(tensor.bytes.data() + run.from * size, run.from_step, run.count, static_cast<size_t>(size),
+    pack(stored.get().data() + run.from * size, run.from_step, run.count, static_cast<size_t>(size),
          bytes.data() + run.to * size);
   });
   return bytes;

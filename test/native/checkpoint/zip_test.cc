@@ -42,7 +42,8 @@ std::string archive(uint64_t largest = never_zip64) {
 
 std::vector<std::string> entries_of(const std::string& bytes) {
   const std::string path = "file";
-  const ZipArchive zip(std::as_bytes(std::span(bytes)), path);
+  const FileView file(path, std::as_bytes(std::span(bytes)));
+  const ZipArchive zip(file);
   std::vector<std::string> entries;
   for (const ZipEntry& entry : zip.entries()) {
     const std::span<const std::byte> stored = zip.stored_bytes(*zip.find(entry.name));
@@ -99,7 +100,8 @@ TEST(Zip, ReadsZip64Records) {
 TEST(Zip, FindsEntriesByName) {
   const std::string bytes = archive();
   const std::string path = "file";
-  const ZipArchive zip(std::as_bytes(std::span(bytes)), path);
+  const FileView file(path, std::as_bytes(std::span(bytes)));
+  const ZipArchive zip(file);
   ASSERT_NE(zip.find("two"), nullptr);
   EXPECT_EQ(zip.find("two")->bytes.size(), 6U);
   EXPECT_EQ(zip.find("tw"), nullptr);

@@ -90,8 +90,8 @@ TEST(Batcher, ARowThatIsGivenBackIsNextAgain) {
   batcher.push(prediction(2, 1));
   TakenRow first = take_row(batcher);
   TakenRow last = take_row(batcher);  // the only one of its call, which leaves the queue
-  batcher.give_back(std::move(last));
-  batcher.give_back(std::move(first));
+  batcher.give_back(last);
+  batcher.give_back(first);
   EXPECT_EQ(batcher.rows(), 3);
   const auto again = batcher.take_row(0);
   EXPECT_EQ(again->call->id.number, 1);
@@ -109,7 +109,7 @@ TEST(Batcher, ManyRowsGivenBackInReverseAreAsIfNeverTaken) {
   for (int i = 0; i < 5; ++i) taken.push_back(take_row(batcher));
   batcher.push(prediction(4, 1));
   while (!taken.empty()) {
-    batcher.give_back(std::move(taken.back()));
+    batcher.give_back(taken.back());
     taken.pop_back();
   }
   EXPECT_EQ(take_rows(batcher), "1:0 2:0 3:0 4:0 1:1 3:1 1:2");
@@ -124,7 +124,7 @@ TEST(Batcher, ARowIsGivenBackToTheFrontOfWhatWaitsWhereItsBarrierIsGone) {
   TakenRow row = take_row(batcher);
   batcher.remove(*removed);
   EXPECT_EQ(batcher.rows_before_barrier(), 1);
-  batcher.give_back(std::move(row));
+  batcher.give_back(row);
   EXPECT_EQ(batcher.rows_before_barrier(), 2);
   EXPECT_EQ(take_rows(batcher), "1:0 2:0");
 }
@@ -257,7 +257,7 @@ TEST(Batcher, ARowThatIsGivenBackIsAsOldAsItWas) {
   TakenRow row = take_row(batcher);
   batcher.push(prediction(2, 1, 0, 20));
   EXPECT_EQ(batcher.oldest_arrival(), at(20));
-  batcher.give_back(std::move(row));
+  batcher.give_back(row);
   EXPECT_EQ(batcher.oldest_arrival(), at(10));
 }
 
@@ -278,25 +278,29 @@ TEST(Batcher, RemovesTheBarriersOfAClient) {
   Batcher batcher;
   const auto theirs = barrier(2, 1), ours = barrier(3, 2), also = barrier(4, 1);
   for (const auto& one : {theirs, ours, also}) batcher.push(one);
-  const std::vector<std::shared_ptr<BarrierCall>> expected{theirs, also};
-  EXPECT_EQ(batcher.remove_barriers(1), expected);
+  EXPECT_EQ(batcher.remove_barrier(1), theirs);
+  EXPECT_EQ(batcher.remove_barrier(1), also);
+  EXPECT_EQ(batcher.remove_barrier(1), nullptr);
   EXPECT_EQ(batcher.rows(), 3);
   EXPECT_EQ(batcher.take_barrier(), ours);
   EXPECT_TRUE(batcher.empty());
 }
 
-TEST(Batcher, ClearingAnswersTheBarriersAndLeavesNothing) {
+TEST(Batcher, RemovesTheBarriersOfAllClients) {
   Batcher batcher;
   const auto call = prediction(1, 3);
-  const auto first = barrier(2), second = barrier();
+  const auto first = barrier(2, 1), second = barrier(0, 2);
   batcher.push(call);
   batcher.push(first);
   batcher.push(second);
-  const std::vector<std::shared_ptr<BarrierCall>> expected{first, second};
-  EXPECT_EQ(batcher.clear(), expected);
+  EXPECT_EQ(batcher.remove_barrier(std::nullopt), first);
+  EXPECT_EQ(batcher.remove_barrier(std::nullopt), second);
+  EXPECT_EQ(batcher.remove_barrier(std::nullopt), nullptr);
+  EXPECT_EQ(batcher.rows(), 3);
+  batcher.remove(*call);
   EXPECT_TRUE(batcher.empty());
   EXPECT_EQ(batcher.rows(), 0);
-  batcher.remove(*call);  // a call that was cleared can still be removed, without effect
+  batcher.remove(*call);  // a call that is out of the queue can still be removed, without effect
   EXPECT_EQ(batcher.rows(), 0);
 }
 

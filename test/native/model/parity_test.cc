@@ -221,6 +221,7 @@ double share_with_weight_changed(const std::string& name, int64_t index, float b
   for (checkpoint::Tensor& tensor : tensors) {
     if (tensor.name != name) continue;
     tensor.bytes = std::as_bytes(std::span(changed.const_data_ptr<float>(), changed.numel()));
+    tensor.file = nullptr;
   }
   checkpoint::write_safetensors((scratch.path() / "model.safetensors").string(), tensors,
                                 {{"format", "pt"}});

@@ -13,6 +13,7 @@
 
 #include "failure.h"
 #include "kernels/linear_tuning.h"
+#include "model/weights.h"
 #include "random_model.h"
 #include "training_batch.h"
 
@@ -67,12 +68,11 @@ struct TrainingRun {
   }
   void load(const std::string& file) {
     const TrainingState state(file, model, kHere);
-    const std::vector<at::Tensor> weights = state.read_weights(model);
+    const kernels::ParameterList weights = state.read_weights(model);
     model.set_freeze(state.freeze());
     trainer = state.make_trainer(model, generator);
     generator.set_state(state.generator_state());
-    const at::NoGradGuard no_grad;
-    for (size_t i = 0; i < weights.size(); ++i) model.parameters()[i].tensor.copy_(weights[i]);
+    model::copy_weights(weights, model.parameters());
   }
 };
 

@@ -1,0 +1,140 @@
+/**
+ * Breaks lines of the code one at a time, in a copy of the checkout, and has the tests run that should notice: `npm run
+ * test:mutants [-- --count N --seed N]`. Of 30 mistakes (test/mutants.mjs) at least 28 must be noticed. `--count` tries
+ * as many of them, others for another seed.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+import { must } from "./checks/steps.mjs";
+import { randomNumbers, shuffled } from "./demo/ratings.mjs";
+import { plant } from "./fuzz/planted.mjs";
+import { reportingFailure, setUp } from "./setup.mjs";
+import { output, run } from "./setup/process.mjs";
+import { requireFromHere, root, SetupError } from "./setup/project.mjs";
+import { mutants } from "../test/mutants.mjs";
+
+const COPY = path.join(root, "build", "mutants");
+const BUILD = path.join(COPY, "build");
+const UNNOTICED = 2; // of all 30
+
+await reportingFailure(async () => {
+  const { count, seed } = readArguments();
+  const libtorch = await setUp();
+  copyCheckout();
+  const chosen = shuffled(mutants, randomNumbers(seed)).slice(0, count);
+  const rooms = [...new Set(chosen.flatMap(({ native }) => native ?? []))];
+  await configure(libtorch);
+  for (const room of rooms) await build(room);
+  await checkUnchanged(chosen);
+  let noticed = 0;
+  for (const mutant of chosen) {
+    const seen = await notices(mutant);
+    noticed += seen ? 1 : 0;
+    const what = `${mutant.good.slice(0, 60)} -> ${mutant.bad.slice(0, 60)}`;
+    console.log(`${seen ? "noticed" : "NOT NOTICED"}: ${mutant.file}: ${what}`);
+  }
+  console.log(`${String(noticed)} of ${String(chosen.length)} mistakes noticed`);
+  if (noticed < chosen.length - UNNOTICED) process.exitCode = 1;
+});
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      count: { type: "string", default: String(mutants.length) },
+      seed: { type: "string", default: "0" },
+    },
+  });
+  const [count, seed] = [Number(values.count), Number(values.seed)];
+  if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed) || seed < 0) {
+    throw new SetupError("--count and --seed are whole numbers, at least 1 and 0.");
+  }
+  return { count, seed };
+}
+
+/** What git knows, or would take up; packages and the built addon are the checkout's. */
+function copyCheckout() {
+  mkdirSync(COPY, { recursive: true });
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  for (const place of ["src", "native", "binding", "test", "scripts"]) {
+    rmSync(path.join(COPY, place), { recursive: true, force: true });
+  }
+  for (const file of must("git", list).split("\0").filter(Boolean)) {
+    const source = path.join(root, file);
+    if (existsSync(source)) cpSync(source, path.join(COPY, file), { preserveTimestamps: true });
+  }
+  for (const name of ["node_modules", "lib", "dist"]) {
+    const link = path.join(COPY, name);
+    rmSync(link, { force: true });
+    symlinkSync(path.join(root, name), link);
+  }
+}
+
+async function configure(libtorch) {
+  const generator = output("ninja", ["--version"]) === null ? [] : ["-G", "Ninja"];
+  const options = ["-DBERTCNN_BUILD_TESTS=ON", `-DBERTCNN_LIBTORCH=${libtorch.directory}`];
+  await run("cmake", ["-S", COPY, "-B", BUILD, ...generator, ...options], {
+    what: "configuring the tests",
+    env: { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: "true", ...process.env },
+  });
+}
+
+function build(room) {
+  const jobs = ["--parallel", String(os.availableParallelism())];
+  return run("cmake", ["--build", BUILD, "--target", `${room}_tests`, ...jobs], {
+    what: "building the tests",
+    env: { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: "true", ...process.env },
+  });
+}
+
+/** A test that fails by itself would seem to notice everything. */
+async function checkUnchanged(chosen) {
+  const all = new Map(chosen.map((mutant) => [mutant.native ?? mutant.jest, mutant]));
+  for (const [name, mutant] of all) {
+    if (await testsFail(mutant))
+      throw new SetupError(`the tests of ${name} fail without a mistake`);
+  }
+}
+
+/** Whether a test fails with the mistake. */
+async function notices(mutant) {
+  const file = path.join(COPY, mutant.file);
+  const whole = readFileSync(file, "utf8");
+  writeFileSync(file, plant(whole, { what: mutant.good, ...mutant }));
+  try {
+    return await testsFail(mutant);
+  } finally {
+    writeFileSync(file, whole);
+  }
+}
+
+async function testsFail({ native, jest }) {
+  if (native) {
+    await build(native);
+    const options = ["--gtest_brief=1", "--gtest_fail_fast"];
+    return fails(path.join(BUILD, `${native}_tests`), options);
+  }
+  const program = path.join(
+    path.dirname(requireFromHere.resolve("jest/package.json")),
+    "bin/jest.js",
+  );
+  return fails(process.execPath, [program, "--bail", "--testPathPatterns", `test/unit/${jest}`]);
+}
+
+function fails(command, args) {
+  const env = { ...process.env, OMP_NUM_THREADS: "1" };
+  const made = spawnSync(command, args, { cwd: COPY, env, stdio: "ignore" });
+  if (made.error) throw made.error;
+  return made.status !== 0;
+}
