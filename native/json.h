@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "variant.h"
+
 namespace bertcnn::json {
 
 class Value;
@@ -57,7 +59,7 @@ class Value {
   bool operator==(const Value& other) const = default;
 
  private:
-  std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> data_;
+  Variant<std::monostate, bool, int64_t, double, std::string, Array, Object> data_;
 };
 
 /// Parses UTF-8 `text`. Errors (`ERR_INVALID_JSON`) name `source`, line and column. Refuses

@@ -1,7 +1,7 @@
 // A variant of strings and vectors whose copies may fail.
 #pragma once
 
-#include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace bertcnn {

@@ -1,5 +1,6 @@
 #include "checkpoint/atomic_directory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,23 +44,46 @@ void remove_folders(std::vector<std::string>& outermost_first) noexcept {
   }
 }
 
+/// Removes a folder of files, if it is there. Takes no memory of ours: it may be what ran out.
+void remove_flat_folder(const std::string& path) noexcept {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR* const entries = descriptor < 0 ? nullptr : ::fdopendir(descriptor);
+  if (entries == nullptr) {
+    if (descriptor >= 0) {
+      ::close(descriptor);
+    }
+    return;
+  }
+  while (const dirent* entry = ::readdir(entries)) {
+    ::unlinkat(descriptor, entry->d_name, 0);  // not itself and its parent, which are folders
+  }
+  ::closedir(entries);
+  ::rmdir(path.c_str());
+}
+
 /// Makes the folders of `path` that are missing and names them, outermost first.
 std::vector<std::string> make_folders(const fs::path& path) {
   std::vector<std::string> made;
-  fs::path current;
-  for (const fs::path& part : path) {
-    current /= part;
-    if (::mkdir(current.c_str(), 0777) == 0) {
-      made.push_back(current.string());
-      continue;
+  try {
+    fs::path current;
+    for (const fs::path& part : path) {
+      current /= part;
+      std::string name = current.string();
+      made.reserve(made.size() + 1);
+      if (::mkdir(name.c_str(), 0777) == 0) {
+        made.push_back(std::move(name));
+        continue;
+      }
+      const int reason = errno;
+      std::error_code error;
+      if (!fs::is_directory(current, error)) {
+        errno = reason == EEXIST ? ENOTDIR : reason;
+        fail_io("make the folder", name);
+      }
     }
-    const int reason = errno;
-    std::error_code error;
-    if (!fs::is_directory(current, error)) {
-      remove_folders(made);
-      errno = reason == EEXIST ? ENOTDIR : reason;
-      fail_io("make the folder", current.string());
-    }
+  } catch (...) {
+    remove_folders(made);
+    throw;
   }
   return made;
 }
@@ -84,12 +108,13 @@ class Replacement {
       : staging_(staging), target_(target) {}
 
   void replace(const std::string& name) {
-    const std::string fresh = staging_ + "/" + name;
-    const std::string old = target_ + "/" + name;
+    std::string fresh = staging_ + "/" + name;
+    std::string old = target_ + "/" + name;
     std::string backup;
+    done_.reserve(done_.size() + 1);  // what is done must not lack the memory to be undone
     if (exists(old)) {
       if (exchange_paths(fresh, old)) {
-        done_.push_back({old, fresh});
+        done_.push_back({std::move(old), std::move(fresh)});
         return;
       }
       backup = staging_ + "/" + temporary_name();
@@ -98,16 +123,16 @@ class Replacement {
     if (::rename(fresh.c_str(), old.c_str()) != 0) {
       fail_io("write", old);
     }
-    done_.push_back({old, backup});
+    done_.push_back({std::move(old), std::move(backup)});
   }
 
-  void undo() {
+  /// Takes no memory: it may be what ran out.
+  void undo() noexcept {
     for (auto step = done_.rbegin(); step != done_.rend(); ++step) {
-      std::error_code ignored;
       if (step->backup.empty()) {
-        fs::remove(step->path, ignored);
+        ::unlink(step->path.c_str());
       } else {
-        fs::rename(step->backup, step->path, ignored);
+        static_cast<void>(::rename(step->backup.c_str(), step->path.c_str()));
       }
     }
   }
@@ -150,8 +175,14 @@ AtomicDirectory::AtomicDirectory(const std::string& target) : target_(resolve_li
       make_staging(target_);
     }
   } else {
-    made_parents_ = make_folders(parent_of(target_));
-    make_staging(parent_of(target_));
+    const std::string parent = parent_of(target_);
+    made_parents_ = make_folders(parent);
+    try {
+      make_staging(parent);
+    } catch (...) {
+      remove_folders(made_parents_);
+      throw;
+    }
   }
   if (staging_.empty()) {
     const int reason = errno;
@@ -165,7 +196,7 @@ AtomicDirectory::AtomicDirectory(const std::string& target) : target_(resolve_li
 bool AtomicDirectory::make_staging(const std::string& parent) {
   remove_abandoned(parent);
   while (true) {
-    const std::string path = parent + "/" + temporary_name();
+    std::string path = parent + "/" + temporary_name();
     if (::mkdir(path.c_str(), 0777) != 0) {
       if (errno == EEXIST) {
         continue;
@@ -186,18 +217,22 @@ bool AtomicDirectory::make_staging(const std::string& parent) {
     }
     if (open_staging_.is_open() && claim(open_staging_.get(), path)) {
       new_mode_ = status.st_mode & 07777;
-      staging_ = path;
+      staging_ = std::move(path);
       return true;
     }
   }
 }
 
 AtomicDirectory::~AtomicDirectory() {
-  std::error_code ignored;
-  if (!staging_.empty()) {
-    fs::remove_all(staging_, ignored);
-  }
+  remove_staging();
   remove_folders(made_parents_);
+}
+
+void AtomicDirectory::remove_staging() noexcept {
+  if (!staging_.empty()) {
+    remove_flat_folder(staging_);
+    staging_.clear();
+  }
 }
 
 std::string AtomicDirectory::path(std::string_view name) const {
@@ -235,14 +270,14 @@ void AtomicDirectory::commit() {
     finish_file(name);
   }
   sync_folder(staging_);
+  const std::string parent = parent_of(target_);  // nothing may fail once it is in place
   if (!appear() && !exchange(names)) {
     replace_files(names);
     sync_folder(target_);
   }
-  sync_folder(parent_of(target_));
+  sync_folder(parent);
   made_parents_.clear();
-  std::error_code ignored;  // what is left there is the old directory, or nothing
-  fs::remove_all(std::exchange(staging_, ""), ignored);
+  remove_staging();  // what is left there is the old directory, or nothing
 }
 
 /// Puts the staging folder in the place of a target that is not there. False where one is.

@@ -48,6 +48,7 @@ class AtomicDirectory {
 
  private:
   bool make_staging(const std::string& parent);
+  void remove_staging() noexcept;
   void finish_file(const std::string& name) const;
   bool appear() const;
   bool exchange(const std::vector<std::string>& names) const;

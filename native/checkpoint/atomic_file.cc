@@ -100,13 +100,14 @@ void AtomicFile::write_through(std::span<const std::byte> bytes) const {
 
 void AtomicFile::commit() {
   flush();
+  const std::string folder = parent_of(target_);  // nothing may fail once the file is in place
   // Renamed while open, since closing ends the claim.
   if (::fsync(descriptor_.get()) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
     fail_io("write", target_);
   }
   temporary_.clear();
   descriptor_ = Descriptor();
-  sync_folder(parent_of(target_));
+  sync_folder(folder);
 }
 
 }  // namespace bertcnn::checkpoint

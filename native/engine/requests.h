@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "error.h"
+#include "variant.h"
 
 namespace bertcnn::model {
 struct Calibration;
@@ -57,7 +58,7 @@ struct Prediction {
 
 /// Targets of one training batch: a class index a row, or `labels` (regression, multi-label) or one
 /// (regression with a single label) floats a row, row-major.
-using Labels = std::variant<std::vector<int64_t>, std::vector<float>>;
+using Labels = Variant<std::vector<int64_t>, std::vector<float>>;
 
 struct TrainRequest {
   Input input;

@@ -16,7 +16,7 @@ namespace bertcnn::model {
 /// What is frozen: "encoder" (all of BERT), "embeddings" or "none"; a number n: the embeddings and
 /// the n lowest layers of the encoder; or patterns of names in the state dict, where `*` stands for
 /// any characters.
-using Freeze = std::variant<std::string, int64_t, std::vector<std::string>>;
+using Freeze = Variant<std::string, int64_t, std::vector<std::string>>;
 
 /// Where a value came from, for errors: an option of the caller's (ERR_INVALID_ARGUMENT), or
 /// config.json (ERR_INVALID_CONFIG).

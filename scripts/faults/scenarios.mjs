@@ -159,6 +159,7 @@ export const SCENARIOS = {
   "configure training": async (library) => {
     const { model, check } = await steady(library);
     return {
+      changes: true,
       act: async () => {
         model.configureTraining({});
         await model.parameterGroups(); // tells how that ended

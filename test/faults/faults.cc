@@ -1,6 +1,8 @@
 #include "faults.h"
 
+#include <ATen/core/ivalue.h>
 #include <c10/util/Exception.h>
+#include <c10/util/flat_hash_map.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -10,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "fault_point.h"
 
@@ -107,8 +110,13 @@ void fault_point(const char* stage) {
 // Of the addon alone: nothing of it is exported, so that libtorch and Node.js keep theirs. Memory
 // may be taken here and given back there: all of it is the C library's.
 
+/// What libtorch's own code takes for each AutogradContext, also where it destroys one, and where
+/// it must not fail: an empty table.
+constexpr std::size_t kEmptyTable =
+    4 * sizeof(ska::detailv3::sherwood_v3_entry<std::pair<std::string, at::IValue>>);
+
 void* operator new(std::size_t size) {
-  if (bertcnn::faults::fails(bertcnn::faults::Kind::memory)) throw std::bad_alloc();
+  if (size != kEmptyTable && bertcnn::faults::fails(bertcnn::faults::Kind::memory)) throw std::bad_alloc();
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }

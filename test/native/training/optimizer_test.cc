@@ -160,7 +160,7 @@ TEST(Optimizer, GoesOnFromACopiedStateAsTheOther) {
     ASSERT_EQ(from.size(), to.size());
     for (size_t i = 0; i < from.size(); ++i) to[i].tensor.copy_(from[i].tensor);
     one.draw_gradient();
-    other.weight.mutable_grad() = one.weight.grad();
+    other.weight.mutable_grad() = one.weight.grad().clone();  // a step may use it up
     one.optimizer->step(1);
     other.optimizer->step(1);
     EXPECT_EQ(max_difference(one.weight, other.weight), 0);
