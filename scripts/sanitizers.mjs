@@ -9,11 +9,12 @@
  * where each is found. What is suppressed is in test/sanitizers/, with its reason.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
+import { must } from "./checks/steps.mjs";
 import { plant } from "./fuzz/planted.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
 import { buildOtherAddon } from "./setup/addon.mjs";
@@ -137,25 +138,39 @@ async function testJest(libtorch) {
   return { status: made.status ?? 1, tests, report };
 }
 
-/** In a copy, one bug after another, so that each build compiles one file. */
+/** In copies, one bug after another, so that each build compiles one file. */
 async function tellPlanted(libtorch) {
+  for (const kind of Object.keys(SANITIZERS)) copySources(kind);
   for (const bug of planted) {
-    const source = path.join(root, "build", `planted-${bug.kind}`);
-    for (const part of ["CMakeLists.txt", "native", "test/native", "test/fixtures"]) {
-      rmSync(path.join(source, part), { recursive: true, force: true });
-      cpSync(path.join(root, part), path.join(source, part), {
-        recursive: true,
-        preserveTimestamps: true,
-      });
-    }
+    const source = copyOf(bug.kind);
     const file = path.join(source, bug.file);
-    writeFileSync(file, plant(readFileSync(file, "utf8"), bug));
+    const whole = readFileSync(file, "utf8");
+    writeFileSync(file, plant(whole, bug));
     const place = await build(bug.kind, [bug.room], libtorch, source, `planted-${bug.kind}/build`);
+    writeFileSync(file, whole);
     const { status, report } = runTests(place, [bug.room]);
     const found = status !== 0 && report.includes(bug.says);
     console.log(`${found ? "ok" : "FAILED"}: a planted bug is found: ${bug.what}`);
     if (found) continue;
     console.log(report.slice(-4000));
     process.exitCode = 1;
+  }
+}
+
+function copyOf(kind) {
+  return path.join(root, "build", `planted-${kind}`);
+}
+
+/** Files that are equal already keep their times, so that what was built is not built again. */
+function copySources(kind) {
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const parts = ["CMakeLists.txt", "native", "test/native", "test/fixtures"];
+  for (const name of must("git", [...list, ...parts]).split("\0").filter(Boolean)) {
+    const [from, to] = [path.join(root, name), path.join(copyOf(kind), name)];
+    if (!existsSync(from)) continue;
+    const bytes = readFileSync(from);
+    if (existsSync(to) && bytes.equals(readFileSync(to))) continue;
+    mkdirSync(path.dirname(to), { recursive: true });
+    writeFileSync(to, bytes);
   }
 }

@@ -20,11 +20,13 @@ import { root, SetupError } from "./setup/project.mjs";
 
 const RUN = fileURLToPath(new URL("soak/run.mjs", import.meta.url));
 const TINY = path.join(root, "test", "fixtures", "models", "tiny-bert");
-const QUICK = { minutes: 0.3, cycles: 60, predictions: 100_000 };
+const QUICK = { minutes: 0.3, cycles: 60, predictions: 300_000 };
 const FULL = { minutes: 10, cycles: 200, predictions: 1_000_000 };
 /** Memory may grow from the second quarter of a run to its last by this, which fragmentation explains. */
 const GROWTH = { megabytes: 12, share: 0.05 };
-const LATEST_REFUSAL = 100; // milliseconds
+/** In a few seconds, perhaps beside other programs, both say less. */
+const LATEST_REFUSAL = { quick: 1000, full: 100 }; // milliseconds
+const STEADY = { quick: 0.5, full: 0.8 }; // calls completed in the last third, by those in the second
 
 const RUNS = {
   overload: {
@@ -34,14 +36,15 @@ const RUNS = {
       `${String(offered)} calls, ${times.toFixed(1)} times the capacity: ${String(completed)} completed, ` +
         `${String(refused)} refused, the slowest in ${slowest.toFixed(1)} ms; last third / second: ${steady.toFixed(2)}`,
     ],
-    judge({ offered, completed, refused, other, twice, times, slowest, steady, wrong }) {
+    judge({ offered, completed, refused, other, twice, times, slowest, steady, wrong, minutes }) {
+      const length = minutes < 1 ? "quick" : "full";
       const faults = [];
       if (offered !== completed + refused) faults.push(`${String(other)} calls ended otherwise`);
       if (twice > 0) faults.push(`${String(twice)} promises were settled more than once`);
       if (wrong > 0) faults.push(`${String(wrong)} results were wrong`);
-      if (times < 5) faults.push(`only ${times.toFixed(1)} times the capacity was offered`);
-      if (slowest > LATEST_REFUSAL) faults.push("a refusal took its time");
-      if (steady < 0.8) faults.push("the throughput fell");
+      if (times < 9) faults.push(`only ${times.toFixed(1)} times the capacity was offered`);
+      if (slowest > LATEST_REFUSAL[length]) faults.push("a refusal took its time");
+      if (steady < STEADY[length]) faults.push("the throughput fell");
       return faults;
     },
   },

@@ -7,8 +7,8 @@ const { name, amount, directory, planted } = JSON.parse(process.argv[2]);
 const OPTIONS = { labels: ["bad", "good"], variant: "frozen", seed: 1, threads: 1 };
 const TEXTS = Array.from({ length: 64 }, (_, i) => `the movie was ${"very ".repeat(i % 9)}good`);
 const SAMPLES = 40; // of the resident memory, over a run
-const QUEUE = 256; // rows that may wait under overload
-const EACH = 4; // rows of a call under overload
+const QUEUE = 512; // rows that may wait under overload
+const EACH = 16; // rows of a call under overload
 const AT_ONCE = 128; // predictions under way
 const LEAK = { overload: 1 << 12, cycles: 1 << 20, predictions: 1 << 10 }; // bytes each time
 
