@@ -60,6 +60,20 @@ describe("whichever comes first", () => {
     never.reject(cancelledError); // must not become an unhandled rejection
   });
 
+  it("is the signal for each of its calls that is left, by one listener for all", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const [done, left] = [deferred<number>(), deferred<number>()];
+    const works = [done, left].map(({ promise }) => whicheverFirst(promise, jest.fn(), { signal }));
+    expect(listeners(signal)).toBe(1);
+    done.resolve(1);
+    await expect(works[0]).resolves.toBe(1);
+    expect(listeners(signal)).toBe(1);
+    controller.abort("enough");
+    expect(await reasonOf(works[1]!)).toBe("enough");
+    expect(listeners(signal)).toBe(0);
+  });
+
   it("is the timeout, which cancels and leaves no listener", async () => {
     jest.useFakeTimers();
     const { signal } = new AbortController();
