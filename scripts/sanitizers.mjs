@@ -165,7 +165,9 @@ function copyOf(kind) {
 function copySources(kind) {
   const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const parts = ["CMakeLists.txt", "native", "test/native", "test/fixtures"];
-  for (const name of must("git", [...list, ...parts]).split("\0").filter(Boolean)) {
+  for (const name of must("git", [...list, ...parts])
+    .split("\0")
+    .filter(Boolean)) {
     const [from, to] = [path.join(root, name), path.join(copyOf(kind), name)];
     if (!existsSync(from)) continue;
     const bytes = readFileSync(from);
