@@ -12,8 +12,8 @@
 
 namespace bertcnn::binding {
 
-/// Something that is left to do on the JavaScript thread. It is made where running out of memory can
-/// still be told; to post it then takes none.
+/// Something that is left to do on the JavaScript thread. It is made where running out of memory
+/// can still be told; to post it then takes none.
 class Completion {
  public:
   Completion() = default;
@@ -39,8 +39,8 @@ class CompletionQueue {
   explicit CompletionQueue(Napi::Env env);
   ~CompletionQueue();
 
-  /// Any thread: runs `completion`, which was never posted before, on the JavaScript thread. Dropped
-  /// once the environment ends.
+  /// Any thread: runs `completion`, which was never posted before, on the JavaScript thread.
+  /// Dropped once the environment ends.
   void post(std::shared_ptr<Completion> completion) noexcept;
 
   /// JavaScript thread: from `expect` to `arrive` the event loop stays alive. Calls may be nested.

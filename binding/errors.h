@@ -27,8 +27,8 @@ auto guarded(Napi::Env env, Body&& body) {
   }
 }
 
-/// Runs `make`, which makes an object of a class of ours. Memory that its constructor did not get is
-/// told as everywhere else: node-addon-api makes an Error without a code of it.
+/// Runs `make`, which makes an object of a class of ours. Memory that its constructor did not get
+/// is told as everywhere else: node-addon-api makes an Error without a code of it.
 template <typename Make>
 auto constructed(Napi::Env env, Make&& make) {
   try {

@@ -153,8 +153,8 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
     return compute;
   };
   // On the engine's thread.
-  auto started = [pending, removal, completions = module->completions](
-                     const engine::Failure& failure) {
+  auto started = [pending, removal,
+                  completions = module->completions](const engine::Failure& failure) {
     if (failure) completions->post(removal);
     pending.settle(failure);
   };
@@ -259,10 +259,9 @@ Napi::Value ModelObject::predict(const Napi::CallbackInfo& info) {
   const int64_t priority = read_priority(info[2]);
   const std::shared_ptr<EngineClient> client = this->client();
   const auto result = std::make_shared<engine::Prediction>();
-  const PendingPromise pending = start_call(
-      info.Env(), [result, has_probabilities = info_->problem_type != "regression"](Napi::Env env) {
-        return to_js(env, *result, has_probabilities);
-      });
+  const PendingPromise pending =
+      start_call(info.Env(), [result, has_probabilities = info_->problem_type != "regression"](
+                                 Napi::Env env) { return to_js(env, *result, has_probabilities); });
   auto done = [pending, result](const engine::Failure& failure, engine::Prediction&& prediction) {
     *result = std::move(prediction);
     pending.settle(failure);

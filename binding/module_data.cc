@@ -115,10 +115,9 @@ void ModuleData::remove_client(const std::weak_ptr<EngineClient>& client) {
 
 std::function<void()> ModuleData::removal_of(const std::weak_ptr<EngineClient>& client) {
   // Perhaps on an engine's thread, when the environment has ended: then this module is gone.
-  return [completions = completions,
-          completion = make_completion([this, client] { remove_client(client); })] {
-    completions->post(completion);
-  };
+  return [completions = completions, completion = make_completion([this, client] {
+                                       remove_client(client);
+                                     })] { completions->post(completion); };
 }
 
 void ModuleData::retire_client(const std::weak_ptr<EngineClient>& client,

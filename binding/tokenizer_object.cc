@@ -185,20 +185,20 @@ Napi::Value TokenizerObject::encode_batch(const Napi::CallbackInfo& info) {
   const PendingPromise pending(info.Env(), module_->completions,
                                [result](Napi::Env env) { return to_js(env, *result); });
   return pending.after([&] {
-    module_->background.run([pending, request, result,
-                             tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
-      try {
-        fault_point("encode batch");
-        auto batch = text::encode_batch(tokenizer, request->texts,
-                                        request->pairs ? &*request->pairs : nullptr,
-                                        request->options, stopping);
-        if (!batch) return;  // then nobody waits
-        *result = *std::move(batch);
-        pending.settle(nullptr);
-      } catch (...) {
-        pending.settle(engine::current_failure());
-      }
-    });
+    module_->background.run(
+        [pending, request, result, tokenizer = tokenizer_](const std::atomic<bool>& stopping) {
+          try {
+            fault_point("encode batch");
+            auto batch = text::encode_batch(tokenizer, request->texts,
+                                            request->pairs ? &*request->pairs : nullptr,
+                                            request->options, stopping);
+            if (!batch) return;  // then nobody waits
+            *result = *std::move(batch);
+            pending.settle(nullptr);
+          } catch (...) {
+            pending.settle(engine::current_failure());
+          }
+        });
   });
 }
 

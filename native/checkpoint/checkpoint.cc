@@ -111,8 +111,8 @@ void move_into(std::vector<Element>& all, std::vector<Element>& more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-Contents read_shards(const std::string& folder, const FileView& index_file,
-                     const ShardIndex& index, std::vector<size_t>& starts) {
+Contents read_shards(const std::string& folder, const FileView& index_file, const ShardIndex& index,
+                     std::vector<size_t>& starts) {
   Contents all;
   for (const std::string& name : index.files) {
     const std::string path = (fs::path(folder) / name).string();

@@ -16,8 +16,8 @@ namespace bertcnn::checkpoint {
 struct Contents;
 
 /// The tensors of a file, or of a directory's file or shards, which stay open as long as it lives,
-/// wherever it is moved. Where tensors are of a file, `copy_as_float32` and `TensorBytes` read their
-/// bytes.
+/// wherever it is moved. Where tensors are of a file, `copy_as_float32` and `TensorBytes` read
+/// their bytes.
 class Checkpoint {
  public:
   /// Opens a file, told apart by its content and not by its ending: safetensors, or what

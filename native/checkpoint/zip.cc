@@ -142,8 +142,7 @@ ZipArchive::Directory ZipArchive::locate_directory() const {
     if (is_there) {
       view_.fetch(end64, end64_length);
     }
-    if (!is_there ||
-        read_number<uint32_t>(file_, end64) != end64_signature) {
+    if (!is_there || read_number<uint32_t>(file_, end64) != end64_signature) {
       refuse("the zip64 end record is not at byte ", end64, ", where it should be");
     }
     directory = {read_number<uint64_t>(file_, end64 + 32), read_number<uint64_t>(file_, end64 + 40),

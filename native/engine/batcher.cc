@@ -6,9 +6,9 @@
 
 namespace bertcnn::engine {
 
-void Batcher::push(std::shared_ptr<PredictCall> call) {
+void Batcher::push(const std::shared_ptr<PredictCall>& call) {
   const int64_t rows = call->waiting_rows();
-  link(segments_.back(), std::move(call), false);
+  link(segments_.back(), call, false);
   count_rows(segments_.back(), rows);
 }
 
@@ -115,10 +115,10 @@ void Batcher::remove(PredictCall& call) {
   unlink(call);
 }
 
-void Batcher::link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front) {
+void Batcher::link(Segment& segment, const std::shared_ptr<PredictCall>& call, bool in_front) {
   PredictCall& linked = *call;
   // All that needs memory first, so that a call is linked as a whole or not at all.
-  std::list<std::shared_ptr<PredictCall>> turn(1, std::move(call));
+  std::list<std::shared_ptr<PredictCall>> turn(1, call);
   decltype(Lane::ages) age{{linked.arrived, &linked}};
   Lane& lane = segment.lanes[linked.priority];
   linked.place = PredictCall::Place{&segment, turn.begin()};

@@ -25,7 +25,7 @@ class Batcher {
  public:
   Batcher() : segments_(1) {}
 
-  void push(std::shared_ptr<PredictCall> call);
+  void push(const std::shared_ptr<PredictCall>& call);
   void push(std::shared_ptr<BarrierCall> barrier);
 
   /// Whether nothing waits.
@@ -71,7 +71,7 @@ class Batcher {
   Segment& first();
   /// The call of that priority whose turn it is.
   std::shared_ptr<PredictCall> next_call(int64_t priority);
-  void link(Segment& segment, std::shared_ptr<PredictCall> call, bool in_front);
+  void link(Segment& segment, const std::shared_ptr<PredictCall>& call, bool in_front);
   /// Takes a call off its lane. The queue's reference may have been the last one.
   void unlink(PredictCall& call);
   void count_rows(Segment& segment, int64_t rows);

@@ -76,7 +76,7 @@ void Engine::train(CallId id, TrainRequest request,
   barrier->callback = [result, callback = std::move(callback)](const Failure& failure) {
     callback(failure, std::move(*result));
   };
-  push(std::move(barrier));
+  push(barrier);
 }
 
 void Engine::run(std::function<void(Compute&)> task, std::function<void(Failure)> callback,
@@ -85,7 +85,7 @@ void Engine::run(std::function<void(Compute&)> task, std::function<void(Failure)
   barrier->client = client;
   barrier->task = [task = std::move(task)](Compute& compute, const CancelCheck&) { task(compute); };
   barrier->callback = std::move(callback);
-  push(std::move(barrier));
+  push(barrier);
 }
 
 void Engine::warm_up(std::function<void(Failure)> callback, ClientId client) {
@@ -93,10 +93,10 @@ void Engine::warm_up(std::function<void(Failure)> callback, ClientId client) {
   barrier->client = client;
   barrier->task = [this](Compute&, const CancelCheck& cancelled) { warm_all(cancelled); };
   barrier->callback = std::move(callback);
-  push(std::move(barrier));
+  push(barrier);
 }
 
-void Engine::push(std::shared_ptr<BarrierCall> barrier) {
+void Engine::push(const std::shared_ptr<BarrierCall>& barrier) {
   Failure failure;
   std::condition_variable* wake = nullptr;
   {

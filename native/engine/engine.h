@@ -120,7 +120,7 @@ class Engine {
   };
 
   // On any thread; engine.cc.
-  void push(std::shared_ptr<BarrierCall> barrier);
+  void push(const std::shared_ptr<BarrierCall>& barrier);
   void settle(const std::shared_ptr<PredictCall>& call, const Failure& failure);
   void drop_calls(const std::optional<ClientId>& client, const Failure& failure) noexcept;
   void close(const Failure& failure);

@@ -17,8 +17,8 @@ const Failure& out_of_memory_failure();
 void make_failures();
 
 /// The exception being handled: an Error as it is, `bad_alloc` as ERR_OUT_OF_MEMORY, anything else
-/// as ERR_INTERNAL with its message; ERR_OUT_OF_MEMORY, too, where there is no memory for that. Call
-/// it in a handler only.
+/// as ERR_INTERNAL with its message; ERR_OUT_OF_MEMORY, too, where there is no memory for that.
+/// Call it in a handler only.
 Failure current_failure() noexcept;
 
 }  // namespace bertcnn::engine

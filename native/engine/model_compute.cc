@@ -755,7 +755,7 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
         state_->trainer->follow_freeze();
       }
     } catch (...) {
-      model.restore_freeze(std::move(former));
+      model.exchange_freeze(former);
       throw;
     }
     state_->info.config = std::move(config);
@@ -851,7 +851,7 @@ TrainingPosition ModelCompute::load_training_state(const std::string& file) {
       kernels::choose_linear_libraries(stored.linear_libraries());
       fault_point("load training state");
     } catch (...) {
-      if (former) model.restore_freeze(*std::move(former));
+      if (former) model.exchange_freeze(*former);
       model.release_encoder(released);
       throw;
     }

@@ -140,11 +140,11 @@ BertCnn::FreezeState BertCnn::set_freeze(const Freeze& freeze) {
   state.freeze = freeze;
   state.source = FreezeSource::option;  // whatever comes next is the caller's
   state.blocks = frozen_blocks(state.trained, layers);
-  restore_freeze(std::move(state));
+  exchange_freeze(state);
   return state;
 }
 
-void BertCnn::restore_freeze(FreezeState&& state) noexcept {
+void BertCnn::exchange_freeze(FreezeState& state) noexcept {
   std::swap(trained_, state.trained);
   std::swap(config_.freeze, state.freeze);
   std::swap(config_.freeze_source, state.source);

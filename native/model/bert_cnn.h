@@ -142,8 +142,8 @@ class BertCnn {
   /// What a training step changes from now on; returns what it did before. ERR_INVALID_ARGUMENT as
   /// `trained_names` refuses; then nothing changes. What is trained then must not be released.
   FreezeState set_freeze(const Freeze& freeze);
-  /// Makes it as it was before. Takes no memory.
-  void restore_freeze(FreezeState&& state) noexcept;
+  /// Exchanges what is frozen with `state`, to make it as it was before. Takes no memory.
+  void exchange_freeze(FreezeState& state) noexcept;
   /// Changes what the configuration says of it, and nothing that is computed here.
   /// ERR_INVALID_ARGUMENT as `check_calibration` refuses; then nothing changes.
   void set_calibration(Calibration calibration);

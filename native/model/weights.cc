@@ -125,7 +125,7 @@ Mismatches checked(const BertCnn& model, const Sources& sources, Matching matchi
 }
 
 at::Tensor read_to_host(const checkpoint::Tensor& source) {
-  const at::Tensor host = at::empty(source.shape, at::TensorOptions().dtype(at::kFloat));
+  at::Tensor host = at::empty(source.shape, at::TensorOptions().dtype(at::kFloat));
   checkpoint::copy_as_float32(source, host.mutable_data_ptr<float>());
   return host;
 }

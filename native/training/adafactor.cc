@@ -38,8 +38,10 @@ struct Remembered {
   /// What it remembers with this gradient, too, which gets a share.
   Remembered with(const at::Tensor& gradient, const at::Tensor& next_step, double share) const {
     if (gradient.dim() < 2) return {next_step, {}, {}, variance.lerp(gradient.square(), share)};
-    return {next_step, rows.lerp(mean_of_squares(gradient, -1), share),
-            columns.lerp(mean_of_squares(gradient, -2), share), {}};
+    return {next_step,
+            rows.lerp(mean_of_squares(gradient, -1), share),
+            columns.lerp(mean_of_squares(gradient, -2), share),
+            {}};
   }
 
   /// The squares that are expected of the gradient's elements.

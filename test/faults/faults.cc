@@ -116,7 +116,8 @@ constexpr std::size_t kEmptyTable =
     4 * sizeof(ska::detailv3::sherwood_v3_entry<std::pair<std::string, at::IValue>>);
 
 void* operator new(std::size_t size) {
-  if (size != kEmptyTable && bertcnn::faults::fails(bertcnn::faults::Kind::memory)) throw std::bad_alloc();
+  if (size != kEmptyTable && bertcnn::faults::fails(bertcnn::faults::Kind::memory))
+    throw std::bad_alloc();
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
