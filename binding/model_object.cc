@@ -363,8 +363,7 @@ Napi::Value ModelObject::set_freeze(const Napi::CallbackInfo& info) {
   return run(
       info.Env(),
       [freeze = std::move(freeze), config](engine::ModelCompute& compute) {
-        compute.set_freeze(freeze);
-        *config = compute.info().config;
+        *config = compute.set_freeze(freeze);
       },
       [config](Napi::Env env) { return Napi::String::New(env, *config); });
 }
@@ -382,8 +381,7 @@ Napi::Value ModelObject::set_calibration(const Napi::CallbackInfo& info) {
   return run(
       info.Env(),
       [calibration = std::move(calibration), config](engine::ModelCompute& compute) {
-        compute.set_calibration(calibration);
-        *config = compute.info().config;
+        *config = compute.set_calibration(calibration);
       },
       [config](Napi::Env env) { return Napi::String::New(env, *config); });
 }

@@ -38,11 +38,11 @@ std::optional<struct stat> file_at(const std::string& target) {
 AtomicFile::AtomicFile(const std::string& target) : target_(resolve_links(target)) {
   const std::optional<struct stat> old = file_at(target_);
   remove_abandoned(parent_of(target_));
-  open_temporary(old ? 0600 : 0666);
+  pending_.reserve(buffer_size);
+  open_temporary(old ? 0600 : 0666);  // last: a constructor that throws has no destructor
   if (old) {
     static_cast<void>(keep_permissions(descriptor_.get(), *old));  // as far as is allowed
   }
-  pending_.reserve(buffer_size);
 }
 
 void AtomicFile::open_temporary(mode_t permissions) {

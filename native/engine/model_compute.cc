@@ -740,13 +740,15 @@ std::vector<ParameterGroupInfo> ModelCompute::parameter_groups() {
   return groups;
 }
 
-void ModelCompute::set_freeze(const model::Freeze& freeze) {
-  translating_errors([&] {
+std::string ModelCompute::set_freeze(const model::Freeze& freeze) {
+  return translating_errors([&] {
     model::BertCnn& model = state_->model;
     model::BertCnn::FreezeState former = model.set_freeze(freeze);
     std::string config;
+    std::string result;
     try {
       config = json::write(model.config().to_json());
+      result = config;
       fault_point("set freeze");
       if (state_->trainer && guesses_tokens(*state_->trainer) && model.encoder_is_frozen()) {
         state_->trainer.reset();  // nothing is left to train
@@ -760,6 +762,7 @@ void ModelCompute::set_freeze(const model::Freeze& freeze) {
     }
     state_->info.config = std::move(config);
     repack_now_or_later();  // layers that were trained and are frozen now compute with the packs
+    return result;
   });
 }
 
@@ -767,11 +770,22 @@ void ModelCompute::scale_learning_rates(double scale) {
   trainer().scale_learning_rates(scale);
 }
 
-void ModelCompute::set_calibration(const model::Calibration& calibration) {
+std::string ModelCompute::set_calibration(const model::Calibration& calibration) {
   std::shared_ptr<const model::Calibration> next = shared(calibration);
+  model::Calibration former = state_->model.config().calibration;
   state_->model.set_calibration(calibration);
+  std::string config;
+  std::string result;
+  try {
+    config = json::write(state_->model.config().to_json());
+    result = config;
+  } catch (...) {
+    state_->model.set_calibration(std::move(former));
+    throw;
+  }
   state_->calibration = std::move(next);
-  state_->info.config = json::write(state_->model.config().to_json());
+  state_->info.config = std::move(config);
+  return result;
 }
 
 StepResult ModelCompute::train_step(const TrainRequest& request, const CancelCheck& cancelled) {

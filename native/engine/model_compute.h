@@ -162,14 +162,14 @@ class ModelCompute final : public Compute {
   std::vector<ParameterGroupInfo> parameter_groups();
   /// Changes what the steps that follow train. A weight that stays trained keeps its optimizer's
   /// state. Where it throws nothing has changed. Training that guesses masked tokens ends where the
-  /// whole encoder is frozen.
-  void set_freeze(const model::Freeze& freeze);
+  /// whole encoder is frozen. Returns the configuration that the model now has.
+  std::string set_freeze(const model::Freeze& freeze);
   /// Multiplies the learning rates of the steps that follow. ERR_TRAINING_NOT_CONFIGURED, or what
   /// setting it up failed with; ERR_INVALID_ARGUMENT.
   void scale_learning_rates(double scale);
   /// Changes what goes with the predictions that follow; an empty one takes it away.
-  /// ERR_INVALID_ARGUMENT: nothing has changed.
-  void set_calibration(const model::Calibration& calibration);
+  /// Returns the configuration that the model now has. Where it throws nothing has changed.
+  std::string set_calibration(const model::Calibration& calibration);
   /// Writes the weights, and where training stands, as a .safetensors file that appears complete or
   /// not at all. ERR_TRAINING_NOT_CONFIGURED, ERR_IO.
   void save_training_state(const std::string& file);
