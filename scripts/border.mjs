@@ -15,8 +15,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { asText } from "./bench/peers/table.mjs";
+import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
-import { SetupError } from "./setup/project.mjs";
 
 const CHILD = fileURLToPath(new URL("border/child.mjs", import.meta.url));
 const LIMIT = 20 * 60 * 1000; // milliseconds, of a child
@@ -41,11 +41,7 @@ function readArguments() {
       planted: { type: "boolean", default: false },
     },
   });
-  const [cases, seed] = [Number(values.cases), Number(values.seed)];
-  if (!Number.isInteger(cases) || cases < 1 || !Number.isInteger(seed)) {
-    throw new SetupError("--cases and --seed are whole numbers, of cases at least 1.");
-  }
-  return { cases, seed, planted: values.planted };
+  return { ...wholeNumbers(values, { cases: 1, seed: 0 }), planted: values.planted };
 }
 
 /** Makes the calls in a child. */

@@ -19,6 +19,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { asText } from "./bench/peers/table.mjs";
+import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { spoilFiles } from "./faults/files.mjs";
 import { SCENARIOS } from "./faults/scenarios.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
@@ -57,16 +58,12 @@ function readArguments() {
       planted: { type: "boolean", default: false },
     },
   });
-  const [every, kills, seed] = [values.every, values.kills, values.seed].map(Number);
-  const areRight = [every, kills, seed + 1].every((value) => Number.isInteger(value) && value > 0);
-  if (!areRight) {
-    throw new SetupError("--every, --kills and --seed are whole numbers, at least 1, 1 and 0.");
-  }
+  const numbers = wholeNumbers(values, { every: 1, kills: 1, seed: 0 });
   const names = [FILES, ...Object.keys(SCENARIOS)];
   if (values.only !== undefined && !names.includes(values.only)) {
     throw new SetupError(`--only: there is no '${values.only}', but ${names.join("; ")}`);
   }
-  return { every, kills, seed, only: values.only, planted: values.planted };
+  return { ...numbers, only: values.only, planted: values.planted };
 }
 
 function tellFiles(seen) {

@@ -14,6 +14,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { planted } from "../test/fuzz/planted.mjs";
+import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { BUILD, buildFuzzers, makeSeeds, SEEDS } from "./fuzz/build.mjs";
 import { mergeCorpus, runFuzzer } from "./fuzz/libfuzzer.mjs";
 import { buildPlanted } from "./fuzz/planted.mjs";
@@ -53,10 +54,7 @@ function parseArguments() {
       keep: { type: "boolean", default: false },
     },
   });
-  const seconds = Number(values.seconds);
-  if (!Number.isInteger(seconds) || seconds < 1) {
-    throw new SetupError(`--seconds is '${values.seconds}'; it is a whole number from 1 on.`);
-  }
+  const { seconds } = wholeNumbers(values, { seconds: 1 });
   const unknown = values.target.find((name) => !TARGETS.includes(name));
   if (unknown) throw new SetupError(`--target is '${unknown}'; there are ${TARGETS.join(", ")}.`);
   return { targets: values.target, seconds, plant: values.planted, keep: values.keep };

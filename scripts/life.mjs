@@ -19,6 +19,7 @@ import { parseArgs } from "node:util";
 import { minilm } from "./assets.mjs";
 import { asText } from "./bench/peers/table.mjs";
 import { equal, must, shows } from "./checks/steps.mjs";
+import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { randomNumbers } from "./demo/ratings.mjs";
 import { ENDS, endAll, slowHub, WORKS } from "./life/ends.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
@@ -45,17 +46,13 @@ function readArguments() {
       only: { type: "string", default: Object.keys(PARTS).join() },
     },
   });
-  const numbers = [values.moments, values.workers, values.seed].map(Number);
-  if (!numbers.every((number) => Number.isInteger(number) && number >= 1)) {
-    throw new SetupError("--moments, --workers and --seed are whole numbers of at least 1.");
-  }
+  const numbers = wholeNumbers(values, { moments: 1, workers: 1, seed: 0 });
   const parts = values.only.split(",");
   const unknown = parts.find((part) => !(part in PARTS));
   if (unknown !== undefined) {
     throw new SetupError(`--only: there is no '${unknown}', but ${Object.keys(PARTS).join(", ")}`);
   }
-  const [moments, workers, seed] = numbers;
-  return { moments, workers, seed, parts };
+  return { ...numbers, parts };
 }
 
 // ---- the process's end

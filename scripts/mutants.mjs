@@ -18,6 +18,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { must } from "./checks/steps.mjs";
+import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { randomNumbers, shuffled } from "./demo/ratings.mjs";
 import { plant } from "./fuzz/planted.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
@@ -62,11 +63,7 @@ function readArguments() {
       quick: { type: "boolean", default: false },
     },
   });
-  const [count, seed] = [Number(values.count), Number(values.seed)];
-  if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed) || seed < 0) {
-    throw new SetupError("--count and --seed are whole numbers, at least 1 and 0.");
-  }
-  return { count, seed, quick: values.quick };
+  return { ...wholeNumbers(values, { count: 1, seed: 0 }), quick: values.quick };
 }
 
 /** What git knows, or would take up; packages and the built addon are the checkout's. */

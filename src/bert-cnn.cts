@@ -657,14 +657,14 @@ export class BertCnn {
 
   /**
    * Replaces the weights by those of a `.safetensors`, `.pt` or `.bin` file, for example a state dict that
-   * `torch.save` wrote. To replace a file that a process may be reading, rename another over it: one that is
-   * changed in place can end the process.
+   * `torch.save` wrote. Where it rejects, the weights stay as they were; so it takes their size in float32 once more
+   * while it reads.
    *
    * @param file - path of the file
    * @param options - whether every name must match
    * @returns the names that did not match; with `strict` those of BERT's pooler at most, which plays no part
    * @throws {@link BertCnnError} `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_CHECKPOINT_FORMAT`,
-   * `ERR_CHECKPOINT_MISMATCH` (the weights stay as they were) or `ERR_DISPOSED`
+   * `ERR_CHECKPOINT_MISMATCH`, `ERR_IO`, `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`
    */
   async loadStateDict(file: string, options?: LoadStateDictOptions): Promise<LoadReport> {
     const { strict = true } = shaped(options, "options", loadStateDictShape);

@@ -29,21 +29,23 @@ Failure copy_of_current() {
 }  // namespace
 
 const Failure& disposed_failure() {
-  static const Failure failure =
-      make_failure("ERR_DISPOSED", "The model is disposed: load it again to use it");
+  // Never freed, as the others: used until the process's very end.
+  static const Failure& failure =
+      *new Failure(make_failure("ERR_DISPOSED", "The model is disposed: load it again to use it"));
   return failure;
 }
 
 const Failure& cancelled_failure() {
-  static const Failure failure = make_failure("ERR_CANCELLED", "The call was cancelled");
+  static const Failure& failure =
+      *new Failure(make_failure("ERR_CANCELLED", "The call was cancelled"));
   return failure;
 }
 
 const Failure& out_of_memory_failure() {
-  static const Failure failure =
+  static const Failure& failure = *new Failure(
       make_failure("ERR_OUT_OF_MEMORY",
                    "Not enough memory for this call; smaller batches (maxBatchTokens, fewer rows a "
-                   "training step) need less");
+                   "training step) need less"));
   return failure;
 }
 

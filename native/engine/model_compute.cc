@@ -510,8 +510,7 @@ auto ModelCompute::with_plain_weights(Work&& work) {
     State& state;
     int64_t layers;
     ~Release() { state.model.release_encoder(layers); }
-  };
-  const Release release{*state_, released};
+  } const release{*state_, released};
   return work();
 }
 
@@ -941,9 +940,9 @@ LoadReport ModelCompute::load_state_dict(const std::string& file, bool strict) {
     LoadReport report = report_of(read.mismatches);
     std::vector<std::string> sources = state_->sources;
     sources.push_back(file);
+    fault_point("load state dict");
     const int64_t released = model.released_layers();
     restore_weights(0);
-    fault_point("load state dict");
 
     state_->packs_are_stale = true;
     model::copy_weights(read.values, model.parameters());

@@ -88,7 +88,7 @@ try {
   ];
   for (const one of kinds) {
     const counts = { rejected: 0, resolved: 0 };
-    // A stride begins at another event each time: over the runs all come up.
+    // Another seed begins a stride at another event: over so many seeds all come up.
     let number = 1 + (one.every === 1 ? 0 : task.seed % one.every);
     for (let i = 0; i < (one.most ?? Infinity) && findings.length < MOST_FINDINGS; i++) {
       writeFileSync(task.last, `${one.kind} ${String(number)}${one.lasting ? ", lasting" : ""}`);
