@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "kernels/cpu/rows.h"
-#include "kernels/trained_windows.h"
 
 namespace bertcnn::kernels {
 namespace {
@@ -56,12 +55,14 @@ struct Windows {
   std::vector<int64_t> lengths;  // [B], of each sequence
 };
 
-Windows make_windows(const PackedBatch& batch, const Slots& slots, int64_t kernel_size) {
+Windows make_windows(const PackedBatch& batch, const Slots& slots, int64_t kernel_size,
+                     int64_t seen) {
   Windows windows;
   for (int64_t b = 0; b < batch.sequences(); ++b) {
+    const int64_t first = b == 0 ? first_unseen(seen, kernel_size) : 0;
     const int64_t count = std::max<int64_t>(batch.length(b) - kernel_size + 1, 1);
-    for (int64_t i = 0; i < count; ++i) windows.starts.push_back(slots.offsets[b] + i);
-    windows.lengths.push_back(count);
+    for (int64_t i = first; i < count; ++i) windows.starts.push_back(slots.offsets[b] + i);
+    windows.lengths.push_back(count - first);
   }
   return windows;
 }
@@ -144,31 +145,45 @@ at::Tensor ConvolutionBank::forward(const HiddenStates& hidden, const PackedBatc
     return window_max_rows(packed_.multiply(hidden.operand), batch, form_.kernel_sizes,
                            packed_biases_);
   }
-  const at::Tensor& values = hidden.values;
-  if (is_plain() && at::GradMode::is_enabled() && values.is_cpu() &&
-      values.scalar_type() == at::kFloat) {
-    return train_plain(values, batch, trained_type(context));
+  if (trains_plain(hidden.values)) {
+    return train_plain(hidden.values, batch, 0, trained_type(context)).values;
   }
-  return pool_windows(products(hidden, context), batch);
+  return pool_windows(products(hidden, context), batch, 0, false).values;
 }
 
-at::Tensor ConvolutionBank::train_plain(const at::Tensor& hidden, const PackedBatch& batch,
-                                        TrainedType type) const {
+WindowMaxima ConvolutionBank::part_maxima(const HiddenStates& hidden, const PackedBatch& batch,
+                                          int64_t seen, const ForwardContext& context) const {
+  if (trains_plain(hidden.values)) {
+    return train_plain(hidden.values, batch, seen, trained_type(context));
+  }
+  return pool_windows(products(hidden, context), batch, seen, true);
+}
+
+bool ConvolutionBank::trains_plain(const at::Tensor& hidden) const {
+  return is_plain() && at::GradMode::is_enabled() && hidden.is_cpu() &&
+         hidden.scalar_type() == at::kFloat;
+}
+
+WindowMaxima ConvolutionBank::train_plain(const at::Tensor& hidden, const PackedBatch& batch,
+                                          int64_t seen, TrainedType type) const {
   return trained_windows(hidden, {form_.kernel_sizes, stacked_weight(), stacked_bias()}, batch,
-                         type);
+                         seen, type);
 }
 
-at::Tensor ConvolutionBank::pool_windows(const at::Tensor& product,
-                                         const PackedBatch& batch) const {
+/// With the counts of pooling by maxima, where they are wanted.
+WindowMaxima ConvolutionBank::pool_windows(const at::Tensor& product, const PackedBatch& batch,
+                                           int64_t seen, bool counted) const {
   const Slots slots = make_slots(batch, largest_kernel_);
   // [T', rows] each: the tokens' parts at each place of each kernel.
   const std::vector<at::Tensor> parts = spread(product, batch, slots).split(rows(), 1);
   const bool pools_first = form_.pooling.kind == PoolingKind::max && increases(form_.activation);
   std::vector<at::Tensor> features;
+  std::vector<at::Tensor> counts;
   features.reserve(convolutions_.size());
+  counts.reserve(convolutions_.size());
   auto part = parts.begin();
   for (const Convolution& convolution : convolutions_) {
-    Windows windows = make_windows(batch, slots, convolution.kernel_size);
+    Windows windows = make_windows(batch, slots, convolution.kernel_size, seen);
     const int64_t count = slots.offsets.back() - convolution.kernel_size + 1;
     at::Tensor sums = convolution.bias.unsqueeze(0);
     for (int64_t j = 0; j < convolution.kernel_size; ++j) {
@@ -179,10 +194,12 @@ at::Tensor ConvolutionBank::pool_windows(const at::Tensor& product,
     const auto pool_them = [&](const at::Tensor& x) {
       return pool(x, segments, form_.pooling, convolution.attention);
     };
-    features.push_back(pools_first ? activate(pool_them(sums), form_.activation)
-                                   : pool_them(activate(sums, form_.activation)));
+    const at::Tensor pooled = pools_first ? sums : activate(sums, form_.activation);
+    features.push_back(pools_first ? activate(pool_them(pooled), form_.activation)
+                                   : pool_them(pooled));
+    if (counted) counts.push_back(count_maxima(pooled.detach(), segments));
   }
-  return at::cat(features, 1);
+  return {at::cat(features, 1), counted ? at::cat(counts, 1) : at::Tensor()};
 }
 
 void ConvolutionBank::pack(Arithmetic arithmetic) {

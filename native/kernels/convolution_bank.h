@@ -14,6 +14,7 @@
 #include "kernels/parameter.h"
 #include "kernels/pooling.h"
 #include "kernels/trained_linear.h"
+#include "kernels/trained_windows.h"
 
 namespace bertcnn::kernels {
 
@@ -40,6 +41,11 @@ class ConvolutionBank {
   /// hidden: `[T, H]`. Returns `[B, features]` in float32, the kernel sizes in their given order.
   at::Tensor forward(const HiddenStates& hidden, const PackedBatch& batch,
                      const ForwardContext& context) const;
+
+  /// The same while training and with pooling by maxima, of sequences that are parts of texts:
+  /// windows of the first one's first `seen` rows alone do not count.
+  WindowMaxima part_maxima(const HiddenStates& hidden, const PackedBatch& batch, int64_t seen,
+                           const ForwardContext& context) const;
 
   /// The products that windows sum up, `[T, sum of k * rows]` in float32: for each kernel size its
   /// places, for each place its filters, and behind these their gates.
@@ -71,9 +77,12 @@ class ConvolutionBank {
   /// ReLU and maxima, for which there are kernels.
   bool is_plain() const;
   at::Tensor stacked_weight() const;
-  at::Tensor train_plain(const at::Tensor& hidden, const PackedBatch& batch,
-                         TrainedType type) const;
-  at::Tensor pool_windows(const at::Tensor& product, const PackedBatch& batch) const;
+  /// Whether `trained_windows` can train it with such hidden states.
+  bool trains_plain(const at::Tensor& hidden) const;
+  WindowMaxima train_plain(const at::Tensor& hidden, const PackedBatch& batch, int64_t seen,
+                           TrainedType type) const;
+  WindowMaxima pool_windows(const at::Tensor& product, const PackedBatch& batch, int64_t seen,
+                            bool counted) const;
 
   ConvolutionForm form_;
   std::vector<Convolution> convolutions_;

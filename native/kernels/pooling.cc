@@ -27,12 +27,17 @@ at::Tensor largest_rows(const at::Tensor& x, const WindowRows& rows) {
   return at::segment_reduce(x.detach(), "max", to_tensor(rows.lengths, x.device()));
 }
 
+/// [W, F], 1 for a window that has its sequence's maximum.
+at::Tensor winning_rows(const at::Tensor& x, const at::Tensor& largest, const WindowRows& rows) {
+  return x.eq(largest.index_select(0, rows.sequence)).to(x.scalar_type());
+}
+
 at::Tensor max_rows(const at::Tensor& x, const WindowRows& rows) {
   at::Tensor largest = largest_rows(x, rows);
   if (!at::GradMode::is_enabled() || !x.requires_grad()) return largest;
   // Not by segment_reduce's own backward pass: it gives each of several equal maxima the whole of a
   // negative gradient.
-  const at::Tensor wins = x.detach().eq(largest.index_select(0, rows.sequence)).to(x.scalar_type());
+  const at::Tensor wins = winning_rows(x.detach(), largest, rows);
   const at::Tensor share = wins / sum_rows(wins, rows).index_select(0, rows.sequence);
   const at::Tensor mean = sum_rows(x * share, rows);
   return largest + (mean - mean.detach());  // the value exactly, the gradient of the mean
@@ -70,6 +75,10 @@ at::Tensor attend_rows(const at::Tensor& x, const WindowRows& rows, const at::Te
 
 WindowRows::WindowRows(std::vector<int64_t> lengths_of, at::Device device)
     : lengths(std::move(lengths_of)), sequence(at::repeat_interleave(to_tensor(lengths, device))) {}
+
+at::Tensor count_maxima(const at::Tensor& x, const WindowRows& rows) {
+  return sum_rows(winning_rows(x, largest_rows(x, rows), rows), rows);
+}
 
 at::Tensor pool(const at::Tensor& x, const WindowRows& rows, const Pooling& pooling,
                 const at::Tensor& attention) {

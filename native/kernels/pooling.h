@@ -27,4 +27,7 @@ struct WindowRows {
 at::Tensor pool(const at::Tensor& x, const WindowRows& rows, const Pooling& pooling,
                 const at::Tensor& attention);
 
+/// How many of a sequence's windows have its maximum, `[B, F]`, without a gradient. x: `[W, F]`.
+at::Tensor count_maxima(const at::Tensor& x, const WindowRows& rows);
+
 }  // namespace bertcnn::kernels

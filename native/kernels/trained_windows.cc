@@ -44,17 +44,21 @@ struct Winners {
   at::Tensor counts;   // [B, features] int32
 };
 
-Winners find_winners(const at::Tensor& product, const PackedBatch& batch,
+Winners find_winners(const at::Tensor& product, const std::vector<int64_t>& offsets, int64_t seen,
                      const std::vector<Bank>& banks) {
   const auto sizes = static_cast<int64_t>(banks.size());
+  const int64_t sequences = static_cast<int64_t>(offsets.size()) - 1;
   const int64_t features = sizes * banks[0].filters;
-  const at::Tensor highest = at::empty({batch.sequences(), features});
+  const at::Tensor highest = at::empty({sequences, features});
   const at::Tensor first = at::empty(highest.sizes(), at::kInt);
   const at::Tensor counts = at::empty(highest.sizes(), at::kInt);
   const cpu::ProductRows rows = view(product);
   std::vector<cpu::WindowWinnersTask> tasks;
+  std::vector<std::vector<int64_t>> unseen;  // the offsets of each kernel size
   tasks.reserve(banks.size());
   for (const Bank& bank : banks) {
+    unseen.push_back(offsets);
+    unseen.back()[0] = first_unseen(seen, bank.kernel_size);
     tasks.push_back({.first_column = bank.first_row,
                      .kernel_size = bank.kernel_size,
                      .filters = bank.filters,
@@ -63,10 +67,11 @@ Winners find_winners(const at::Tensor& product, const PackedBatch& batch,
                      .counts = counts.mutable_data_ptr<int32_t>() + bank.first_feature,
                      .stride = features});
   }
-  at::parallel_for(0, batch.sequences() * sizes, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, sequences * sizes, 1, [&](int64_t begin, int64_t end) {
     for (int64_t number = begin; number < end; ++number) {
       const int64_t sequence = number / sizes;
-      cpu::row_kernels().window_winners(rows, batch.offsets.data(), tasks[number % sizes], sequence,
+      const int64_t size = number % sizes;
+      cpu::row_kernels().window_winners(rows, unseen[size].data(), tasks[size], sequence,
                                         sequence + 1);
     }
   });
@@ -194,21 +199,22 @@ at::Tensor hidden_gradient(const at::Tensor& weight, const Shares& shares,
 }
 
 struct WindowMaximum : torch::autograd::Function<WindowMaximum> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden,
-                            const at::Tensor& weight, const at::Tensor& biases,
-                            const std::vector<int64_t>& kernel_sizes,
-                            const std::vector<int64_t>& offsets, bool half) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
+                               const at::Tensor& weight, const at::Tensor& biases,
+                               const std::vector<int64_t>& kernel_sizes,
+                               const std::vector<int64_t>& offsets, int64_t seen, bool half) {
     const auto type = half ? TrainedType::bfloat16 : TrainedType::float32;
     const at::Tensor product = trained_product(hidden, weight, type);
-    PackedBatch batch;
-    batch.offsets = offsets;
-    const Winners winners = find_winners(product, batch, banks_of(kernel_sizes, biases.size(0)));
+    const Winners winners =
+        find_winners(product, offsets, seen, banks_of(kernel_sizes, biases.size(0)));
     at::Tensor features = at::relu(winners.highest + biases);
+    at::Tensor counts = winners.counts.to(at::kFloat);
+    context->mark_non_differentiable({counts});
     context->save_for_backward(
         {hidden, weight, product, winners.highest, winners.first, winners.counts, features});
     context->saved_data["kernel_sizes"] = kernel_sizes;
     context->saved_data["offsets"] = offsets;
-    return features;
+    return {features, counts};
   }
 
   // NOLINTNEXTLINE(performance-unnecessary-value-param): as libtorch calls it
@@ -220,7 +226,7 @@ struct WindowMaximum : torch::autograd::Function<WindowMaximum> {
     const auto offsets = context->saved_data.at("offsets").toIntVector();
     const std::vector<Bank> banks = banks_of(kernel_sizes, gradient.size(1));
     const Shares shares(product, gradient, {saved[3], saved[4], saved[5]}, offsets);
-    variable_list result(6);
+    variable_list result(7);
     if (context->needs_input_grad(0)) result[0] = hidden_gradient(weight, shares, offsets, banks);
     if (context->needs_input_grad(1)) {
       result[1] = weight_gradient(hidden, shares, gradient.size(0), banks);
@@ -232,10 +238,12 @@ struct WindowMaximum : torch::autograd::Function<WindowMaximum> {
 
 }  // namespace
 
-at::Tensor trained_windows(const at::Tensor& hidden, const WindowWeights& weights,
-                           const PackedBatch& batch, TrainedType type) {
-  return WindowMaximum::apply(hidden.contiguous(), weights.weight, weights.biases,
-                              weights.kernel_sizes, batch.offsets, type == TrainedType::bfloat16);
+WindowMaxima trained_windows(const at::Tensor& hidden, const WindowWeights& weights,
+                             const PackedBatch& batch, int64_t seen, TrainedType type) {
+  const variable_list result = WindowMaximum::apply(
+      hidden.contiguous(), weights.weight, weights.biases, weights.kernel_sizes, batch.offsets,
+      seen, type == TrainedType::bfloat16);
+  return {result[0], result[1]};
 }
 
 }  // namespace bertcnn::kernels

@@ -218,9 +218,8 @@ const at::Tensor& BertCnn::word_embeddings() const {
 }
 
 at::Tensor BertCnn::forward(const PackedBatch& batch, const ForwardContext& context) const {
-  if (!batch.windows) return classify(encode(batch, context), batch, context);
-  if (!context.training) return predict_windows(batch, context);
-  return classify(encode_texts(batch, context), batch.joined(), context);
+  if (batch.windows) return classify_windows(batch, context);
+  return classify(encode(batch, context), batch, context);
 }
 
 at::Tensor BertCnn::classify(const HiddenStates& hidden, const PackedBatch& batch,

@@ -46,18 +46,19 @@ class TextCnn {
   /// they lack an operand it is made.
   at::Tensor forward(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
-  /// A text of which only a part is in memory at a time, `[T, H]` values as `forward` takes them:
-  /// what is kept are the maxima so far and the vectors that windows of the next part begin with.
-  struct Streamed {
-    at::Tensor maxima;  // [1, features], or undefined
-    at::Tensor carry;   // [up to the largest kernel - 1, H], or undefined
-  };
-  /// Whether the head is one that a text can be streamed through: its pooling is by maxima.
+  /// Whether texts can be streamed through the head, see model/text_runs.h: its pooling is by
+  /// maxima, so that those of parts give those of texts.
   bool streams() const;
-  /// Takes the next part.
-  void stream(const at::Tensor& part, Streamed& text, const kernels::ForwardContext& context) const;
-  /// `[1, labels]`, behind the last part. The text has at least one token.
-  at::Tensor finish(const Streamed& text, const kernels::ForwardContext& context) const;
+  /// Rows that a window of the largest kernel shares with the part before.
+  int64_t overlap() const;
+  /// Features of parts of texts, `[parts, features]`; rows: `[T, H]` as `forward` takes them.
+  at::Tensor pool(const at::Tensor& rows, const kernels::PackedBatch& batch,
+                  const kernels::ForwardContext& context) const;
+  /// The same while training.
+  kernels::WindowMaxima part_maxima(const at::Tensor& rows, const kernels::PackedBatch& batch,
+                                    int64_t seen, const kernels::ForwardContext& context) const;
+  /// `[B, labels]` of texts' features.
+  at::Tensor logits(at::Tensor features, const kernels::ForwardContext& context) const;
   /// On the CPU. Without dropout.
   HeadProducts products(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                         const kernels::ForwardContext& context) const;
@@ -68,8 +69,6 @@ class TextCnn {
   kernels::HiddenStates inputs(const kernels::HiddenStates& hidden,
                                const kernels::ForwardContext& context) const;
   at::Tensor mixed(const at::Tensor& states) const;
-  at::Tensor logits(at::Tensor features, const kernels::ForwardContext& context) const;
-  at::Tensor pool_part(const at::Tensor& rows, const kernels::ForwardContext& context) const;
 
   HeadConfig config_;
   double dropout_;
@@ -91,9 +90,10 @@ class BertCnn {
   /// `context.arithmetic` is not asked.
   ///
   /// Where a batch has windows, they pass the encoder some at a time, and what is kept of them goes
-  /// to the head, as one text each: to predict a very long one, its maxima are all that stays; to
-  /// train, the hidden states stay, and the backward pass computes anew, with the same dropout,
-  /// those windows to which a gradient comes.
+  /// to the head, as one text each. With pooling by maxima these are all that stays of it, and to
+  /// train, the backward pass computes anew, with the same dropout, those windows to which a
+  /// gradient comes. With other pooling hidden states stay, and with a frozen encoder those of a
+  /// batch that is not large.
   at::Tensor forward(const kernels::PackedBatch& batch,
                      const kernels::ForwardContext& context) const;
   /// The two halves of it: the encoder's last hidden states, `[T, feature_size]`, and the logits
@@ -180,14 +180,15 @@ class BertCnn {
  private:
   at::Tensor classify(const kernels::HiddenStates& hidden, const kernels::PackedBatch& batch,
                       const kernels::ForwardContext& context) const;
-  at::Tensor predict_windows(const kernels::PackedBatch& batch,
-                             const kernels::ForwardContext& context) const;
+  at::Tensor classify_windows(const kernels::PackedBatch& batch,
+                              const kernels::ForwardContext& context) const;
   at::Tensor encode_runs(const kernels::PackedBatch& batch, int64_t first, int64_t end,
                          const kernels::ForwardContext& context) const;
   at::Tensor encode_windows(const kernels::PackedBatch& windows,
                             const kernels::ForwardContext& context) const;
-  at::Tensor stream_text(const kernels::PackedBatch& batch, int64_t text,
-                         const kernels::ForwardContext& context) const;
+  at::Tensor stream_windows(const kernels::PackedBatch& batch,
+                            const kernels::ForwardContext& context) const;
+  bool trains_encoder(const kernels::ForwardContext& context) const;
   kernels::HiddenStates run_encoder(const kernels::PackedBatch& batch,
                                     const kernels::ForwardContext& context,
                                     std::vector<at::Tensor>* states) const;

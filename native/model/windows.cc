@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/maximum.h>
 
 #include <algorithm>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "kernels/checkpointed.h"
 #include "model/bert_cnn.h"
+#include "model/text_runs.h"
 
 namespace bertcnn::model {
 
@@ -22,10 +22,13 @@ namespace {
 /// Tokens that pass the encoder together: enough for fast products, and few enough that a text of
 /// any length takes no more memory than one of BERT's longest windows does or two.
 constexpr int64_t kPredictedTokens = 1024;
-/// Tokens whose hidden states are kept at a time, of one text or of several that share runs.
-constexpr int64_t kJoinedTokens = 4096;
 /// The same for training, where what is computed anew is computed whole.
 constexpr int64_t kTrainedTokens = 512;
+/// Tokens of several texts whose hidden states are kept at a time, for a head that needs them all.
+constexpr int64_t kJoinedTokens = 4096;
+/// Tokens of a training batch whose states of a frozen encoder are kept, where they take little
+/// memory (of BERT-base 48 MB), rather than computed once more.
+constexpr int64_t kKeptTokens = 16384;
 
 }  // namespace
 
@@ -51,33 +54,26 @@ bool TextCnn::streams() const {
   return convolutions_.form().pooling.kind == kernels::PoolingKind::max;
 }
 
-void TextCnn::stream(const at::Tensor& part, Streamed& text, const ForwardContext& context) const {
-  const at::Tensor rows = text.carry.defined() ? at::cat({text.carry, part}) : part;
-  const int64_t length = rows.size(0);
+int64_t TextCnn::overlap() const {
   const auto& sizes = convolutions_.form().kernel_sizes;
-  const int64_t overlap = *std::max_element(sizes.begin(), sizes.end()) - 1;
-  if (length <= overlap) {
-    text.carry = rows;
-    return;
-  }
-  // Windows of the smaller kernels that lie in the carry are seen twice, which a maximum bears.
-  const at::Tensor maxima = pool_part(rows, context);
-  text.maxima = text.maxima.defined() ? at::maximum(text.maxima, maxima) : maxima;
-  text.carry = rows.narrow(0, length - overlap, overlap).clone();  // without the rest's memory
+  return *std::max_element(sizes.begin(), sizes.end()) - 1;
 }
 
-at::Tensor TextCnn::finish(const Streamed& text, const ForwardContext& context) const {
-  return logits(text.maxima.defined() ? text.maxima : pool_part(text.carry, context), context);
-}
-
-/// As if it were a text.
-at::Tensor TextCnn::pool_part(const at::Tensor& rows, const ForwardContext& context) const {
-  PackedBatch batch;
-  batch.offsets.push_back(rows.size(0));
+at::Tensor TextCnn::pool(const at::Tensor& rows, const PackedBatch& batch,
+                         const ForwardContext& context) const {
   return convolutions_.forward(inputs({rows, {}}, context), batch, context);
 }
 
+kernels::WindowMaxima TextCnn::part_maxima(const at::Tensor& rows, const PackedBatch& batch,
+                                           int64_t seen, const ForwardContext& context) const {
+  return convolutions_.part_maxima(inputs({rows, {}}, context), batch, seen, context);
+}
+
 // ---- windows through the encoder, some at a time
+
+bool BertCnn::trains_encoder(const ForwardContext& context) const {
+  return context.training && at::GradMode::is_enabled() && !encoder_is_frozen();
+}
 
 /// What is kept of some windows.
 at::Tensor BertCnn::encode_windows(const PackedBatch& windows,
@@ -93,7 +89,7 @@ at::Tensor BertCnn::encode_texts(const PackedBatch& batch, const ForwardContext&
 /// The same, run by run.
 at::Tensor BertCnn::encode_runs(const PackedBatch& batch, int64_t first, int64_t end,
                                 const ForwardContext& context) const {
-  const bool trains = context.training && at::GradMode::is_enabled() && !encoder_is_frozen();
+  const bool trains = trains_encoder(context);
   const int64_t most_tokens = trains ? kTrainedTokens : kPredictedTokens;
   std::vector<at::Tensor> runs;
   for (int64_t next = first; next < end;) {
@@ -115,21 +111,36 @@ at::Tensor BertCnn::encode_runs(const PackedBatch& batch, int64_t first, int64_t
   return at::cat(runs);
 }
 
-at::Tensor BertCnn::stream_text(const PackedBatch& batch, int64_t text,
-                                const ForwardContext& context) const {
+at::Tensor BertCnn::stream_windows(const PackedBatch& batch, const ForwardContext& context) const {
   ForwardContext of_head = context;
-  of_head.arithmetic = arithmetic_;
-  TextCnn::Streamed streamed;
-  const int64_t behind = batch.windows->offsets[text + 1];
-  for (int64_t first = batch.windows->offsets[text]; first < behind;) {
-    const int64_t end = end_of_run(batch, first, behind, kPredictedTokens);
-    head_.stream(encode_windows(batch.slice(first, end), context), streamed, of_head);
-    first = end;
-  }
-  return head_.finish(streamed, of_head);
+  of_head.arithmetic = context.training ? kernels::Arithmetic::autograd : arithmetic_;
+  const int64_t most_tokens = trains_encoder(context) ? kTrainedTokens : kPredictedTokens;
+  TextPasses texts = {
+      .runs = cut_runs(batch, most_tokens),
+      .texts = batch.texts(),
+      .overlap = head_.overlap(),
+      .encode = [this, context](const PackedBatch& windows, const at::Generator& generator) {
+        ForwardContext own = context;
+        own.generator = generator;
+        return encode_windows(windows, own);
+      }};
+  const at::Tensor features =
+      context.training
+          ? train_texts(std::move(texts), context.generator,
+                        [this, of_head](const Joined& part) {
+                          return head_.part_maxima(part.rows, part.pooled, part.seen, of_head);
+                        })
+          : stream_texts(texts, [&](const Joined& part) {
+              return head_.pool(part.rows, part.pooled, of_head);
+            });
+  return head_.logits(features, of_head);
 }
 
-at::Tensor BertCnn::predict_windows(const PackedBatch& batch, const ForwardContext& context) const {
+at::Tensor BertCnn::classify_windows(const PackedBatch& batch,
+                                     const ForwardContext& context) const {
+  const bool keeps = context.training && encoder_is_frozen() && batch.tokens() <= kKeptTokens;
+  if (head_.streams() && !keeps) return stream_windows(batch, context);
+  if (context.training) return classify(encode_texts(batch, context), batch.joined(), context);
   const std::vector<int64_t>& offsets = batch.windows->offsets;
   std::vector<at::Tensor> logits;
   for (int64_t text = 0; text < batch.texts();) {
@@ -137,13 +148,9 @@ at::Tensor BertCnn::predict_windows(const PackedBatch& batch, const ForwardConte
       return batch.offsets[offsets[end]] - batch.offsets[offsets[text]];
     };
     int64_t end = text + 1;
-    if (head_.streams() && tokens_before(end) > kJoinedTokens) {
-      logits.push_back(stream_text(batch, text, context));
-    } else {
-      while (end < batch.texts() && tokens_before(end + 1) <= kJoinedTokens) ++end;
-      const at::Tensor states = encode_runs(batch, offsets[text], offsets[end], context);
-      logits.push_back(classify(states, batch.joined(text, end), context));
-    }
+    while (end < batch.texts() && tokens_before(end + 1) <= kJoinedTokens) ++end;
+    const at::Tensor states = encode_runs(batch, offsets[text], offsets[end], context);
+    logits.push_back(classify(states, batch.joined(text, end), context));
     text = end;
   }
   return at::cat(logits);
