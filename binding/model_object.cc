@@ -296,10 +296,11 @@ Napi::Value ModelObject::train_step(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::evaluate(const Napi::CallbackInfo& info) {
   auto input = convert<engine::Input>(info[0], "input");
   auto result = std::make_shared<engine::Prediction>();
-  return run(
+  return run_stoppable(
       info.Env(),
-      [input = std::move(input), result](engine::ModelCompute& compute) {
-        *result = compute.evaluate(input);
+      [input = std::move(input), result](engine::ModelCompute& compute,
+                                         const engine::CancelCheck& cancelled) {
+        *result = compute.evaluate(input, cancelled);
       },
       [result, has_probabilities = info_->problem_type != "regression"](Napi::Env env) {
         return to_js(env, *result, has_probabilities);
@@ -313,10 +314,11 @@ Napi::Value ModelObject::explain(const Napi::CallbackInfo& info) {
   fields.read("label", target.label);
   fields.read("against", target.against);
   auto result = std::make_shared<std::vector<engine::TextExplanation>>();
-  return run(
+  return run_stoppable(
       info.Env(),
-      [texts = std::move(texts), target, result](engine::ModelCompute& compute) {
-        *result = compute.explain(texts, target);
+      [texts = std::move(texts), target, result](engine::ModelCompute& compute,
+                                                 const engine::CancelCheck& cancelled) {
+        *result = compute.explain(texts, target, cancelled);
       },
       [result](Napi::Env env) { return to_js(env, *result); });
 }
@@ -325,10 +327,11 @@ Napi::Value ModelObject::masked_language_loss(const Napi::CallbackInfo& info) {
   auto texts = convert<std::vector<std::string>>(info[0], "texts");
   const auto seed = convert<uint64_t>(info[1], "seed");
   auto result = std::make_shared<engine::MaskedLanguageLoss>();
-  return run(
+  return run_stoppable(
       info.Env(),
-      [texts = std::move(texts), seed, result](engine::ModelCompute& compute) {
-        *result = compute.masked_language_loss(texts, seed);
+      [texts = std::move(texts), seed, result](engine::ModelCompute& compute,
+                                               const engine::CancelCheck& cancelled) {
+        *result = compute.masked_language_loss(texts, seed, cancelled);
       },
       [result](Napi::Env env) -> Napi::Value {
         Napi::Object object = Napi::Object::New(env);
@@ -440,12 +443,20 @@ Napi::Value ModelObject::save_state_dict(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                              PendingPromise::ToValue to_value) {
+  auto whole = [task = std::move(task)](engine::ModelCompute& compute, const engine::CancelCheck&) {
+    task(compute);
+  };
+  return run_stoppable(env, std::move(whole), std::move(to_value));
+}
+
+Napi::Value ModelObject::run_stoppable(Napi::Env env, StoppableTask task,
+                                       PendingPromise::ToValue to_value) {
   const std::shared_ptr<EngineClient> client = this->client();
   const PendingPromise pending = start_call(env, std::move(to_value));
   return pending.after([&] {
     client->engine->run(
-        [task = std::move(task)](engine::Compute& compute) {
-          task(static_cast<engine::ModelCompute&>(compute));  // `load` made it
+        [task = std::move(task)](engine::Compute& compute, const engine::CancelCheck& cancelled) {
+          task(static_cast<engine::ModelCompute&>(compute), cancelled);  // `load` made it
         },
         [pending](const engine::Failure& failure) { pending.settle(failure); }, client->id);
   });

@@ -67,8 +67,11 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
 
   std::shared_ptr<EngineClient> client() const;
   PendingPromise start_call(Napi::Env env, PendingPromise::ToValue to_value);
+  /// What is done with the whole model while nothing else is; it may stop when it is asked to.
+  using StoppableTask = std::function<void(engine::ModelCompute&, const engine::CancelCheck&)>;
   Napi::Value run(Napi::Env env, std::function<void(engine::ModelCompute&)> task,
                   PendingPromise::ToValue to_value);
+  Napi::Value run_stoppable(Napi::Env env, StoppableTask task, PendingPromise::ToValue to_value);
   void count_weights(Napi::Env env, int64_t parameters);
 
   std::shared_ptr<ModuleData> module_;

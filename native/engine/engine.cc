@@ -79,11 +79,10 @@ void Engine::train(CallId id, TrainRequest request,
   push(barrier);
 }
 
-void Engine::run(std::function<void(Compute&)> task, std::function<void(Failure)> callback,
-                 ClientId client) {
+void Engine::run(Task task, std::function<void(Failure)> callback, ClientId client) {
   auto barrier = std::make_shared<BarrierCall>();
   barrier->client = client;
-  barrier->task = [task = std::move(task)](Compute& compute, const CancelCheck&) { task(compute); };
+  barrier->task = std::move(task);
   barrier->callback = std::move(callback);
   push(barrier);
 }

@@ -78,9 +78,10 @@ class Engine {
   /// One training step. Fails as `predict` does; then no weight has changed.
   void train(CallId id, TrainRequest request, std::function<void(Failure, StepResult&&)> callback);
 
-  /// Runs `task` on the lead as a barrier: saving, loading, configuring.
-  void run(std::function<void(Compute&)> task, std::function<void(Failure)> callback,
-           ClientId client = 0);
+  /// What is computed on the lead as a barrier. It may stop once the check says that nobody waits.
+  using Task = std::function<void(Compute&, const CancelCheck& cancelled)>;
+  /// Runs `task`: saving, loading, configuring, explaining.
+  void run(Task task, std::function<void(Failure)> callback, ClientId client = 0);
 
   /// Has every thread predict made-up batches, of a short text, a long one and as many tokens as a
   /// batch may hold: what is set up at first use is then there. They are not counted.

@@ -589,15 +589,15 @@ Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& can
   });
 }
 
-Prediction ModelCompute::evaluate(const Input& input) {
-  if (!state_->trainer) return predict_call(input, {});
-  return predict_whole(input, {}, [&](const kernels::PackedBatch& batch) {
-    return state_->trainer->predict(batch, {});
+Prediction ModelCompute::evaluate(const Input& input, const CancelCheck& cancelled) {
+  if (!state_->trainer) return predict_call(input, cancelled);
+  return predict_whole(input, cancelled, [&](const kernels::PackedBatch& batch) {
+    return state_->trainer->predict(batch, cancelled);
   });
 }
 
 MaskedLanguageLoss ModelCompute::masked_language_loss(const std::vector<std::string>& texts,
-                                                      uint64_t seed) {
+                                                      uint64_t seed, const CancelCheck& cancelled) {
   return translating_errors([&]() -> MaskedLanguageLoss {
     if (!guesses_tokens(trainer())) {
       fail("ERR_TRAINING_NOT_CONFIGURED",
@@ -605,14 +605,14 @@ MaskedLanguageLoss ModelCompute::masked_language_loss(const std::vector<std::str
     }
     repack();
     const c10::InferenceMode inference;
-    const kernels::PackedBatch batch = make_batch(texts, {}, false).packed;
+    const kernels::PackedBatch batch = make_batch(texts, cancelled, false).packed;
     training::MaskedLanguage language = *state_->masked_language;
     language.masking.seed = seed;
     MaskedLanguageLoss result;
     result.tokens = training::each_masked_run(
         batch, language, 0, kEvaluatedTokens, [&](const training::MaskedRun& run) {
-          const at::Tensor loss = training::masked_language_loss(state_->model, language, run,
-                                                                 {false, state_->generator, {}});
+          const at::Tensor loss = training::masked_language_loss(
+              state_->model, language, run, {false, state_->generator, cancelled});
           result.loss += loss.item<double>() * run.share;
         });
     return result;

@@ -140,12 +140,13 @@ class ModelCompute final : public Compute {
 
   /// Predicts a whole call as one batch, as steps see it: with the feature cache where training has
   /// one, which is used and filled.
-  Prediction evaluate(const Input& input);
+  Prediction evaluate(const Input& input, const CancelCheck& cancelled = {});
 
   /// How well masked tokens of the texts are guessed, which ones are masked being drawn from
   /// `seed`. ERR_TRAINING_NOT_CONFIGURED: training has another objective. ERR_INVALID_INPUT. Of no
   /// tokens where all are special.
-  MaskedLanguageLoss masked_language_loss(const std::vector<std::string>& texts, uint64_t seed);
+  MaskedLanguageLoss masked_language_loss(const std::vector<std::string>& texts, uint64_t seed,
+                                          const CancelCheck& cancelled = {});
 
   /// Explains each text by itself, unpadded. ERR_INVALID_ARGUMENT, ERR_INVALID_INPUT: there is no
   /// tokenizer. ERR_UNSUPPORTED_CONFIG: see model::explain. `cancelled` is asked between layers.

@@ -1,19 +1,17 @@
 #include "training/options.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <utility>
 
 #include "error.h"
+#include "model/config_names.h"
 #include "training/schedule.h"
 
 namespace bertcnn::training {
 namespace {
 
-template <typename Enum, size_t N>
-using Names = std::array<std::pair<const char*, Enum>, N>;
+using model::find_name;
+using model::Names;
 
 constexpr Names<OptimizerType, 3> kOptimizers = {{{"adamw", OptimizerType::adamw},
                                                   {"sgd", OptimizerType::sgd},
@@ -30,19 +28,7 @@ constexpr Names<Objective, 2> kObjectives = {
 
 template <typename Enum, size_t N>
 Enum parse(const Names<Enum, N>& names, const std::string& text, const char* option) {
-  std::string known;
-  for (const auto& [name, value] : names) {
-    if (text == name) return value;
-    known += (known.empty() ? "'" : ", '") + std::string(name) + "'";
-  }
-  fail("ERR_INVALID_ARGUMENT", "Expected one of ", known, " for ", option, " but received '", text,
-       "'.");
-}
-
-template <typename Enum, size_t N>
-const char* find_name(const Names<Enum, N>& names, Enum value) {
-  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == value; })
-      ->first;
+  return model::parse(names, text, option, "ERR_INVALID_ARGUMENT");
 }
 
 constexpr double kLarge = 1e6;

@@ -4,7 +4,7 @@ import path from "node:path";
 
 import { root } from "../setup/project.mjs";
 
-const MODEL = path.join(root, "test", "fixtures", "models", "tiny-frozen");
+export const MODEL = path.join(root, "test", "fixtures", "models", "tiny-frozen");
 
 const BODY = `
 const run = async () => {

@@ -23,7 +23,7 @@ MAX_GRAD_NORM = 1.0
 
 
 def read(file):
-    rows = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    rows = [json.loads(line) for line in Path(file).open(encoding="utf-8")]
     return [row["text"] for row in rows], torch.tensor([row["label"] for row in rows])
 
 

@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { randomNumbers } from "../demo/ratings.mjs";
 import { slowHub } from "../life/ends.mjs";
 import { root } from "../setup/project.mjs";
+import { killSetUps } from "./setting-up.mjs";
 
 const FOLDER = path.dirname(fileURLToPath(import.meta.url));
 const TINY = path.join(root, "test", "fixtures", "models", "tiny-bert");
@@ -163,6 +164,7 @@ export async function spoilFiles({ kills, changes, seed }) {
       ...(await killed("save a model", scratch, kills, random, env)),
       ...(await killed("save weights", scratch, kills, random, env)),
       ...(await killed("download", scratch, kills, random, env)),
+      ...(await killSetUps(scratch, Math.ceil(kills / 3), random)), // each takes a while
     ];
   } finally {
     hub.close();

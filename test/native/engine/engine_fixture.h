@@ -74,9 +74,9 @@ class EngineTest : public testing::Test {
 
   Result<int> run(std::function<void(Compute&)> task, ClientId client = 0) {
     auto promise = std::make_shared<std::promise<Outcome<int>>>();
-    engine().run(
-        std::move(task),
-        [promise](const Failure& failure) { promise->set_value(outcome(failure, 0)); }, client);
+    engine().run([task = std::move(task)](Compute& compute, const CancelCheck&) { task(compute); },
+                 [promise](const Failure& failure) { promise->set_value(outcome(failure, 0)); },
+                 client);
     return promise->get_future();
   }
 
@@ -97,7 +97,7 @@ class EngineTest : public testing::Test {
   /// Keeps the engine busy until the gate opens, so that what a test asks for meanwhile queues up.
   std::shared_ptr<Gate> hold() {
     auto gate = std::make_shared<Gate>();
-    engine().run([gate](Compute&) { gate->pass(); }, [](const Failure&) {});
+    engine().run([gate](Compute&, const CancelCheck&) { gate->pass(); }, [](const Failure&) {});
     gate->wait_for_arrival();
     return gate;
   }
