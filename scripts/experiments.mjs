@@ -7,7 +7,7 @@
  * scripts/experiments/studies.mjs. With `--explanations` it deletes tokens that explanations name, and those that
  * integrated gradients do.
  *
- * What has run is kept in scripts/experiments/runs.json, and another call goes on from there; `--fresh` forgets it. With
+ * With `--untimed`, where other work runs beside it, times are not kept. What has run is kept in scripts/experiments/runs.json, and another call goes on from there; `--fresh` forgets it. With
  * `--docs` the tables go to docs/results.md.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -47,6 +47,7 @@ function readOptions() {
       dtypes: { type: "string", default: "float32,bfloat16" },
       limit: { type: "string", default: String(TEXTS) }, // texts of a set
       fresh: { type: "boolean", default: false },
+      untimed: { type: "boolean", default: false },
       docs: { type: "boolean", default: false },
       explanations: { type: "boolean", default: false },
       ...Object.fromEntries(Object.keys(STUDIES).map((name) => [name, { type: "boolean" }])),
@@ -70,6 +71,7 @@ function readOptions() {
     studies: Object.keys(STUDIES).filter((name) => values[name]),
     explanations: values.explanations,
     fresh: values.fresh,
+    untimed: values.untimed,
     docs: values.docs,
   };
 }
@@ -136,6 +138,7 @@ async function compare(options, surroundings) {
           runs[system] = await train(system, task, surroundings);
           tell([set.name, dtype, `seed ${String(seed)}`, system], runs[system]);
         }
+        if (options.untimed) for (const one of Object.values(runs)) delete one.seconds;
         kept.add({ ...what, ...runs, ...surroundings.machine });
       }
     }
