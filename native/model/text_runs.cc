@@ -196,6 +196,7 @@ struct TrainedTexts : torch::autograd::Function<TrainedTexts> {
 
 at::Tensor stream_texts(const TextPasses& texts,
                         const std::function<at::Tensor(const Joined& part)>& pool) {
+  const at::NoGradGuard no_grad;
   at::Tensor features;
   Carry carry;
   for (const TextRun& run : texts.runs) {
