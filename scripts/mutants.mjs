@@ -4,20 +4,12 @@
  * tries as many of them, others for another seed; `--quick` leaves out those in what is compiled with libtorch.
  */
 import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { must } from "./checks/steps.mjs";
+import { copyCheckout } from "./checks/copy-checkout.mjs";
 import { wholeNumbers } from "./checks/whole-numbers.mjs";
 import { randomNumbers, shuffled } from "./demo/ratings.mjs";
 import { plant } from "./fuzz/planted.mjs";
@@ -36,7 +28,7 @@ const PATIENCE = 180_000; // milliseconds for a program of tests
 await reportingFailure(async () => {
   const { count, seed, quick } = readArguments();
   const libtorch = await setUp();
-  copyCheckout();
+  copyCheckout(COPY, { linked: ["node_modules", "lib", "dist"] });
   const possible = mutants.filter(({ native }) => !(quick && native === "model"));
   const chosen = shuffled(possible, randomNumbers(seed)).slice(0, count);
   const rooms = [...new Set(chosen.flatMap(({ native }) => native ?? []))];
@@ -64,24 +56,6 @@ function readArguments() {
     },
   });
   return { ...wholeNumbers(values, { count: 1, seed: 0 }), quick: values.quick };
-}
-
-/** What git knows, or would take up; packages and the built addon are the checkout's. */
-function copyCheckout() {
-  mkdirSync(COPY, { recursive: true });
-  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-  for (const place of ["src", "native", "binding", "test", "scripts"]) {
-    rmSync(path.join(COPY, place), { recursive: true, force: true });
-  }
-  for (const file of must("git", list).split("\0").filter(Boolean)) {
-    const source = path.join(root, file);
-    if (existsSync(source)) cpSync(source, path.join(COPY, file), { preserveTimestamps: true });
-  }
-  for (const name of ["node_modules", "lib", "dist"]) {
-    const link = path.join(COPY, name);
-    rmSync(link, { force: true });
-    symlinkSync(path.join(root, name), link);
-  }
 }
 
 async function configure(libtorch) {

@@ -5,20 +5,31 @@
  *   addon that is built so
  * - threads: ThreadSanitizer over the C++ tests that need no libtorch, whose threads are all ours
  *
- * `--quick` leaves out what is compiled with libtorch. `--planted` plants bugs in a copy of the sources, and succeeds
+ * `--quick` leaves out what is compiled with libtorch; `--jest` leaves out the C++ tests. `--planted` plants bugs in a copy of the sources, and succeeds
  * where each is found. What is suppressed is in test/sanitizers/, with its reason.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
+import { copyCheckout } from "./checks/copy-checkout.mjs";
 import { must } from "./checks/steps.mjs";
 import { plant } from "./fuzz/planted.mjs";
 import { reportingFailure, setUp } from "./setup.mjs";
 import { buildOtherAddon } from "./setup/addon.mjs";
-import { output, run } from "./setup/process.mjs";
+import { output as readOutput, run } from "./setup/process.mjs";
 import { requireFromHere, root, say, SetupError } from "./setup/project.mjs";
 import { planted } from "../test/sanitizers/planted.mjs";
 
@@ -37,9 +48,10 @@ const ENVIRONMENT = {
 const SANITIZERS = { memory: "address,undefined", threads: "thread" };
 
 await reportingFailure(async () => {
-  const { quick, planted: findPlanted } = readArguments();
+  const { quick, jest, planted: findPlanted } = readArguments();
   const libtorch = await setUp();
   if (findPlanted) return tellPlanted(libtorch);
+  if (jest) return tell("memory", "Jest", await testJest(libtorch));
   const rooms = quick ? WITHOUT_LIBTORCH : ALL;
   tell("memory", "C++ tests", await testNative("memory", rooms, libtorch));
   tell("threads", "C++ tests", await testNative("threads", WITHOUT_LIBTORCH, libtorch));
@@ -50,6 +62,7 @@ function readArguments() {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      jest: { type: "boolean", default: false },
       planted: { type: "boolean", default: false },
     },
   });
@@ -67,7 +80,7 @@ function tell(kind, what, { status, tests, report }) {
 /** Builds programs of tests, of this checkout or of a copy. */
 async function build(kind, rooms, libtorch, source = root, folder = `sanitize-${kind}`) {
   const place = path.join(root, "build", folder);
-  const generator = output("ninja", ["--version"]) === null ? [] : ["-G", "Ninja"];
+  const generator = readOutput("ninja", ["--version"]) === null ? [] : ["-G", "Ninja"];
   const definitions = {
     CMAKE_BUILD_TYPE: "RelWithDebInfo",
     CMAKE_CXX_FLAGS_RELWITHDEBINFO: FLAGS,
@@ -117,25 +130,40 @@ async function testJest(libtorch) {
     CMAKE_CXX_FLAGS_RELWITHDEBINFO: FLAGS,
     BERTCNN_SANITIZE: SANITIZERS.memory,
   });
+  // In a copy, so that workers and child processes load it, too.
+  const copy = path.join(root, "build", "sanitize-checkout");
+  copyCheckout(copy, { linked: ["node_modules"], copied: ["dist", "lib"] });
+  copyFileSync(addon, path.join(copy, "lib", "bertcnn.node"));
   const jest = path.join(path.dirname(requireFromHere.resolve("jest/package.json")), "bin/jest.js");
-  const config = (await import("../jest.config.mjs")).default;
-  const changed = {
-    ...config,
-    rootDir: root,
-    moduleNameMapper: { "/lib/bertcnn\\.node$": addon },
-    testTimeout: 600_000,
-  };
-  const preload = output(process.env.CXX ?? "c++", ["-print-file-name=libasan.so"])?.trim();
+  const preload = readOutput(process.env.CXX ?? "c++", ["-print-file-name=libasan.so"])?.trim();
   if (!preload) throw new SetupError("missing: the compiler's libasan.so");
-  const made = spawnSync(process.execPath, [jest, "-i", "--config", JSON.stringify(changed)], {
-    cwd: root,
-    env: { ...process.env, ...ENVIRONMENT, LD_PRELOAD: preload },
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
+  const log = path.join(root, "build", "sanitize-jest.log");
+  const reports = path.join(root, "build", "sanitize-reports");
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports);
+  // Reports of all processes go to files, and leave their exit codes alone, which tests look at.
+  const asan = `${ENVIRONMENT.ASAN_OPTIONS}:log_path=${reports}/report:exitcode=0`;
+  const output = openSync(log, "w");
+  const made = spawnSync(process.execPath, [jest, "-i", "--testTimeout", "600000"], {
+    cwd: copy,
+    env: { ...process.env, ...ENVIRONMENT, ASAN_OPTIONS: asan, LD_PRELOAD: preload },
+    stdio: ["ignore", output, output],
   });
-  const report = `${made.stdout}${made.stderr}`;
-  const tests = /^Tests: +(.*)$/m.exec(report)?.[1] ?? "did not end";
-  return { status: made.status ?? 1, tests, report };
+  closeSync(output);
+  const printed = readFileSync(log, "utf8");
+  const end = `ended by ${String(made.signal ?? made.status)}`;
+  const tests = /^Tests: +(.*)$/m.exec(printed)?.[1] ?? end;
+  const found = readdirSync(reports).flatMap((name) =>
+    findingsIn(readFileSync(path.join(reports, name), "utf8")),
+  );
+  const status = found.length > 0 ? 1 : (made.status ?? 1);
+  return { status, tests, report: [printed, ...found].join("\n\n") };
+}
+
+/** Of a process's report what is about us: mistakes, and leaks that have the addon on their stack. */
+function findingsIn(report) {
+  if (!report.includes("detected memory leaks")) return [report];
+  return report.split(/\n\n/).filter((leak) => /bertcnn(::|\.node)/.test(leak));
 }
 
 /** In copies, one bug after another, so that each build compiles one file. */

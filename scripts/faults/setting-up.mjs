@@ -1,10 +1,10 @@
 /** Set-up, killed with all that it has started: what it leaves must not be taken for an addon, and the next one works. */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { root } from "../setup/project.mjs";
+import { copyCheckout } from "../checks/copy-checkout.mjs";
 
 const PREDICT = `
 import { BertCnn } from "./dist/index.js";
@@ -12,26 +12,6 @@ const options = { labels: ["bad", "good"], variant: "fine-tune", seed: 1, thread
 const model = await BertCnn.fromPretrained("test/fixtures/models/tiny-bert", options);
 console.log(JSON.stringify([...(await model.predict(["the movie was good", "bad"])).logits.data]));
 `;
-
-/** A checkout of what is here, without anything that set-up makes but the npm packages. */
-function copyCheckout(to) {
-  const listed = spawnSync(
-    "git",
-    ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-    {
-      cwd: root,
-      encoding: "utf8",
-      maxBuffer: 1 << 26,
-    },
-  );
-  for (const file of listed.stdout.split("\0").filter(Boolean)) {
-    cpSync(path.join(root, file), path.join(to, file), { recursive: true, force: true });
-  }
-  const packages = path.join(root, "node_modules");
-  if (spawnSync("cp", ["-al", packages, to]).status !== 0) {
-    cpSync(packages, path.join(to, "node_modules"), { recursive: true, verbatimSymlinks: true });
-  }
-}
 
 /** In a process group of its own, so that compilers are killed with it. */
 function setUp(folder) {
@@ -64,8 +44,7 @@ function predict(folder) {
  */
 export async function killSetUps(scratch, times, random) {
   const folder = path.join(scratch, "checkout");
-  mkdirSync(folder);
-  copyCheckout(folder);
+  copyCheckout(folder, { copied: ["node_modules"] });
   const findings = [];
   const whole = async (what) => {
     const { code, words } = await setUp(folder).gone;
