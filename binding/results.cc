@@ -65,6 +65,7 @@ Napi::Value to_js(Napi::Env env, const engine::ModelInfo& info) {
   object.Set("labels", to_array(env, info.labels));
   object.Set("problemType", info.problem_type);
   object.Set("device", info.device);
+  if (!info.reason_for_cpu.empty()) object.Set("reasonForCpu", info.reason_for_cpu);
   object.Set("dtype", info.dtype);
   object.Set("maxLength", to_number(env, info.max_length));
   object.Set("parameterCount", to_number(env, info.parameter_count));

@@ -7,6 +7,7 @@ import {
 } from "./calls.cjs";
 import { nonEmptyString, nonNegativeNumber, shaped } from "./check.cjs";
 import type { Dataset } from "./data/dataset.cjs";
+import { warnOfCpu } from "./device-warning.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import {
   explainShape,
@@ -235,6 +236,7 @@ export class BertCnn {
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
     this.device = info.device;
+    warnOfCpu(info.reasonForCpu);
     this.dtype = info.dtype as Exclude<Dtype, "auto">;
     this.maxLength = info.maxLength;
     this.parameterCount = info.parameterCount;

@@ -105,6 +105,8 @@ export interface NativeModelInfo {
   labels: string[];
   problemType: string;
   device: string;
+  /** why `"auto"` chose the CPU on a machine where CUDA looks meant */
+  reasonForCpu?: string;
   dtype: string;
   maxLength: number;
   parameterCount: number;

@@ -356,6 +356,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     info.labels = config.labels;
     info.problem_type = model::name_of(config.problem_type);
     info.device = device.str();
+    if (options.device == "auto" && device.is_cpu()) info.reason_for_cpu = model::reason_for_cpu();
     info.dtype = name_of(arithmetic);
     info.max_length = state->max_length;
     for (const auto& parameter : state->model.parameters()) {

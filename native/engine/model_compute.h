@@ -72,6 +72,7 @@ struct ModelInfo {
   std::vector<std::string> labels;
   std::string problem_type;
   std::string device;
+  std::string reason_for_cpu;  // why `auto` chose it where CUDA looks meant; else empty
   std::string dtype;
   int64_t max_length = 0;
   int64_t parameter_count = 0;
