@@ -15,6 +15,7 @@
 
 #include "cuda/host/loader.h"
 #include "error.h"
+#include "kernels/card.h"
 
 namespace bertcnn::model {
 namespace {
@@ -31,8 +32,8 @@ struct Cuda {
 };
 
 Cuda load_cuda() {
-  const std::string libtorch = std::to_string(TORCH_VERSION_MAJOR) + "." +
-                               std::to_string(TORCH_VERSION_MINOR);
+  const std::string libtorch =
+      std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR);
   const cuda::LoadedLibrary library = cuda::load_library(cuda::library_file(), libtorch);
   std::error_code error;
   Cuda cuda{library.missing, library.was_built || std::filesystem::exists(kDriverFile, error)};
@@ -41,8 +42,9 @@ Cuda load_cuda() {
     cuda.missing = cuda::missing_card();
     return cuda;
   }
-  // cuDNN's convolutions would else round to TF32's 10 bits, unlike the CPU's.
-  at::globalContext().setAllowTF32CuDNN(false);
+  // cuDNN's convolutions would else round to them, unlike the CPU's.
+  allow_tf32(false);
+  kernels::use_card(library.entry->operations);
   return cuda;
 }
 
@@ -57,6 +59,15 @@ int64_t card_count() {
   return at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount();
 }
 
+/// Why there are no kernels for a card, or an empty string.
+std::string too_old(c10::Device device) {
+  constexpr int kOldest = 8;  // compute capability of the kernels' binaries
+  const cuda::Card card = kernels::card().describe(device);
+  if (card.major >= kOldest) return "";
+  return card.name + " has compute capability " + std::to_string(card.major) + "." +
+         std::to_string(card.minor) + ", and 8.0 or later is needed";
+}
+
 c10::Device find_cuda(const std::string& name, int64_t index) {
   if (const std::string& reason = cuda_once().missing; !reason.empty()) {
     fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: ", reason, ".");
@@ -66,17 +77,22 @@ c10::Device find_cuda(const std::string& name, int64_t index) {
     fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: this machine has ", cards,
          " CUDA device(s).");
   }
-  return c10::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+  const c10::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+  if (const std::string reason = too_old(device); !reason.empty()) {
+    fail("ERR_DEVICE_UNAVAILABLE", "Device '", name, "' is not available: ", reason, ".");
+  }
+  return device;
 }
 
 }  // namespace
 
 c10::Device find_device(const std::string& name) {
-  const bool has_cuda = cuda_once().missing.empty() && card_count() > 0;
+  const c10::Device first(at::kCUDA, 0);
+  const bool has_cuda = cuda_once().missing.empty() && card_count() > 0 && too_old(first).empty();
   if (name == "cpu") return at::kCPU;
   if (name == "cuda") return find_cuda(name, 0);
   if (name == "auto") {
-    return has_cuda ? c10::Device(at::kCUDA, 0) : c10::Device(at::kCPU);
+    return has_cuda ? first : c10::Device(at::kCPU);
   }
   if (name.starts_with(kCudaPrefix)) {
     int8_t index = -1;
@@ -90,7 +106,13 @@ c10::Device find_device(const std::string& name) {
 
 std::string reason_for_cpu() {
   const Cuda& cuda = cuda_once();
-  return cuda.was_meant ? cuda.missing : "";
+  if (!cuda.was_meant || !cuda.missing.empty()) return cuda.was_meant ? cuda.missing : "";
+  return card_count() > 0 ? too_old(c10::Device(at::kCUDA, 0)) : "";
+}
+
+void allow_tf32(bool allowed) {
+  at::globalContext().setAllowTF32CuBLAS(allowed);
+  at::globalContext().setAllowTF32CuDNN(allowed);
 }
 
 at::Generator make_generator(c10::Device device, uint64_t seed) {

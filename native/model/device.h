@@ -19,6 +19,10 @@ c10::Device find_device(const std::string& name);
 /// or an NVIDIA driver runs. Else an empty string. Behind `find_device`.
 std::string reason_for_cpu();
 
+/// Whether float32 products on cards may round to TF32's 10 bits; for the whole process, as
+/// libtorch has it.
+void allow_tf32(bool allowed);
+
 /// A new random number generator on `device`.
 at::Generator make_generator(c10::Device device, uint64_t seed);
 
