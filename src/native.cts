@@ -51,6 +51,9 @@ export interface NativeLoadOptions {
   threads: NativeThreads;
   device?: string;
   dtype?: string;
+  tf32?: boolean;
+  /** bytes */
+  memoryLimit?: number;
   maxBatchTokens?: number;
   maxQueueRows?: number;
   /** milliseconds */
@@ -227,9 +230,16 @@ export interface NativeStats {
   batchRows: number[];
   batchTokens: number[];
   featureCache: NativeFeatureCacheStats;
+  memory: NativeDeviceMemory;
   tokenizerSeconds: number;
   queueSeconds: number;
   computeSeconds: number;
+}
+
+export interface NativeDeviceMemory {
+  allocatedBytes: number;
+  reservedBytes: number;
+  peakBytes: number;
 }
 
 export interface NativeFeatureCacheStats {
@@ -279,6 +289,7 @@ export interface NativeModel {
   stats(): NativeStats;
   /** Every thread predicts made-up batches. */
   warmUp(): Promise<void>;
+  emptyCache(): Promise<void>;
   /** A token for `openShared`. */
   share(): string;
   /**
