@@ -6,7 +6,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <utility>
 
 #include "cuda/host/graph_buckets.h"
 
@@ -33,13 +32,6 @@ class GraphCache {
     place->graph = make();
     ++graphs_;
     return place->graph.get();
-  }
-
-  /// Records at once, for warming up.
-  template <typename Make>
-  Graph* prepare(const BatchShape& shape, Make&& make) {
-    touch(shape)->uses = kUsesBefore - 1;
-    return find(shape, std::forward<Make>(make));
   }
 
   size_t size() const { return graphs_; }

@@ -97,14 +97,6 @@ TEST(GraphCache, GoesOnWhereRecordingFails) {
   EXPECT_NE(use(cache, device, 16), nullptr);
 }
 
-TEST(GraphCache, PreparesAGraphAtOnce) {
-  FakeDevice device;
-  Cache cache(2);
-  EXPECT_NE(cache.prepare(shape(16), device.recording(shape(16))), nullptr);
-  EXPECT_NE(use(cache, device, 16), nullptr);
-  EXPECT_EQ(device.recorded, 1);
-}
-
 TEST(GraphCache, DropsAllWhenWeightsChange) {
   FakeDevice device;
   Cache cache(3);
