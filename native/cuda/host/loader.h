@@ -11,7 +11,7 @@ namespace bertcnn::cuda {
 /// The library, or why it is not there.
 struct LoadedLibrary {
   const Entry* entry = nullptr;
-  std::string missing;    // the reason and what to do about it; empty where there is an entry
+  std::string missing;     // the reason and what to do about it; empty where there is an entry
   bool was_built = false;  // whether the file exists
 };
 
