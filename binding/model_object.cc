@@ -62,6 +62,8 @@ LoadArguments read_load_arguments(const Napi::Value& value) {
   fields.read("seed", load.seed);
   fields.read("device", load.device);
   fields.read("dtype", load.dtype);
+  fields.read("tf32", load.tf32);
+  fields.read("memoryLimit", load.memory_limit);
   fields.read("maxBatchTokens", arguments.engine.max_batch_tokens);
   fields.read("maxQueueRows", arguments.engine.max_queue_rows);
   read_milliseconds(fields, "maxQueueDelay", arguments.engine.max_queue_delay);
@@ -120,6 +122,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
        InstanceMethod<&Self::checked<&Self::load_state_dict>>("loadStateDict"),
        InstanceMethod<&Self::checked<&Self::save_state_dict>>("saveStateDict"),
        InstanceMethod<&Self::checked<&Self::warm_up>>("warmUp"),
+       InstanceMethod<&Self::checked<&Self::empty_cache>>("emptyCache"),
        InstanceMethod<&Self::checked<&Self::share>>("share"),
        InstanceMethod<&Self::checked<&Self::cancel>>("cancel"),
        InstanceMethod<&Self::checked<&Self::stats>>("stats"),
@@ -346,6 +349,11 @@ Napi::Value ModelObject::configure_training(const Napi::CallbackInfo& info) {
   return run(
       info.Env(), [options](engine::ModelCompute& compute) { compute.configure_training(options); },
       undefined);
+}
+
+Napi::Value ModelObject::empty_cache(const Napi::CallbackInfo& info) {
+  return run(
+      info.Env(), [](engine::ModelCompute& compute) { compute.empty_cache(); }, undefined);
 }
 
 Napi::Value ModelObject::end_training(const Napi::CallbackInfo& info) {

@@ -48,6 +48,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
   Napi::Value parameter_groups(const Napi::CallbackInfo& info);
   Napi::Value set_freeze(const Napi::CallbackInfo& info);
   Napi::Value set_learning_rate_scale(const Napi::CallbackInfo& info);
+  Napi::Value empty_cache(const Napi::CallbackInfo& info);
   Napi::Value set_calibration(const Napi::CallbackInfo& info);
   Napi::Value save_training_state(const Napi::CallbackInfo& info);
   Napi::Value load_training_state(const Napi::CallbackInfo& info);

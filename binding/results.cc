@@ -65,6 +65,7 @@ Napi::Value to_js(Napi::Env env, const engine::ModelInfo& info) {
   object.Set("labels", to_array(env, info.labels));
   object.Set("problemType", info.problem_type);
   object.Set("device", info.device);
+  if (!info.reason_for_cpu.empty()) object.Set("reasonForCpu", info.reason_for_cpu);
   object.Set("dtype", info.dtype);
   object.Set("maxLength", to_number(env, info.max_length));
   object.Set("parameterCount", to_number(env, info.parameter_count));
@@ -196,6 +197,14 @@ Napi::Value to_js(Napi::Env env, const engine::FeatureCacheStats& stats) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, const engine::DeviceMemory& memory) {
+  auto object = Napi::Object::New(env);
+  object.Set("allocatedBytes", to_number(env, memory.allocated));
+  object.Set("reservedBytes", to_number(env, memory.reserved));
+  object.Set("peakBytes", to_number(env, memory.peak));
+  return object;
+}
+
 }  // namespace
 
 Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
@@ -213,6 +222,7 @@ Napi::Value to_js(Napi::Env env, const engine::EngineStats& stats) {
   object.Set("batchRows", to_array(env, stats.batch_rows));
   object.Set("batchTokens", to_array(env, stats.batch_tokens));
   object.Set("featureCache", to_js(env, stats.feature_cache));
+  object.Set("memory", to_js(env, stats.memory));
   object.Set("tokenizerSeconds", to_seconds(stats.tokenizer_time));
   object.Set("queueSeconds", to_seconds(stats.queue_time));
   object.Set("computeSeconds", to_seconds(stats.compute_time));

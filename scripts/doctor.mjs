@@ -95,12 +95,11 @@ async function checkLoading() {
 
 function checkDevice() {
   if (!existsSync("/dev/nvidia0")) return ok("device", "cpu; no NVIDIA device");
-  const variant = readBuildInfo()?.libtorch?.variant;
-  return variant === "cuda"
+  return readBuildInfo()?.cuda === true
     ? ok("device", "cuda")
     : note(
         "device",
-        "there is an NVIDIA device, and libtorch is for the CPU",
+        "there is an NVIDIA device, and the addon is built for the CPU",
         "Run `npx bertcnn setup --variant cuda` to use it.",
       );
 }

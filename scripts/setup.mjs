@@ -15,7 +15,7 @@ import { requireBuildTools, requireNode } from "./setup/tools.mjs";
 import { compileTypescript, typescriptIsCurrent } from "./setup/typescript.mjs";
 
 export const OPTIONS_HELP = `\
-  --variant cpu|cuda         which libtorch (default: the one in use, else cpu)
+  --variant cpu|cuda         which libtorch, and libbertcnn_cuda or not (default: as in use, else cpu)
   --libtorch-version X.Y.Z   another release than the pinned one
   --force                    build the addon even if it is up to date
   --verbose                  show all output of the tools`;
@@ -59,21 +59,28 @@ export async function setUp(options = {}) {
   return withLock(`${LIB}/setup.lock`, () => work(options));
 }
 
+/** Whether libbertcnn_cuda is wanted: asked for, or there since it was asked for. */
+function wantsCuda(variant, info) {
+  return variant === undefined ? info?.cuda === true : variant === "cuda";
+}
+
 /** The libtorch in use, if nothing at all is left to do. */
 async function currentLibtorch({ variant, version }) {
   const info = readBuildInfo();
   if (!info || (isCheckout && !packagesAreCurrent()) || !typescriptIsCurrent()) return null;
   const libtorch = await findLibtorch({ variant, version }, info.libtorch);
-  return addonIsCurrent(libtorch) ? libtorch : null;
+  return addonIsCurrent(libtorch, { cuda: wantsCuda(variant, info) }) ? libtorch : null;
 }
 
 async function work({ variant, version, force = false, verbose = false }) {
-  const building = force || !readBuildInfo();
+  const info = readBuildInfo();
+  const building = force || !info;
   // Before minutes of downloading, not after.
   if (building) requireBuildTools();
   if (isCheckout && !packagesAreCurrent()) await installPackages({ verbose });
-  const libtorch = await findLibtorch({ variant, version }, readBuildInfo()?.libtorch ?? null);
-  if (force || !addonIsCurrent(libtorch)) await buildAddon(libtorch, { verbose });
+  const libtorch = await findLibtorch({ variant, version }, info?.libtorch ?? null);
+  const cuda = wantsCuda(variant, info);
+  if (force || !addonIsCurrent(libtorch, { cuda })) await buildAddon(libtorch, { cuda, verbose });
   if (!typescriptIsCurrent()) await compileTypescript({ verbose });
   return libtorch;
 }

@@ -7,6 +7,7 @@ import {
 } from "./calls.cjs";
 import { nonEmptyString, nonNegativeNumber, shaped } from "./check.cjs";
 import type { Dataset } from "./data/dataset.cjs";
+import { warnOfCpu } from "./device-warning.cjs";
 import { BertCnnError, toBertCnnError } from "./errors.cjs";
 import {
   explainShape,
@@ -235,6 +236,7 @@ export class BertCnn {
     this.labels = Object.freeze([...info.labels]);
     this.problemType = info.problemType as ProblemType;
     this.device = info.device;
+    warnOfCpu(info.reasonForCpu);
     this.dtype = info.dtype as Exclude<Dtype, "auto">;
     this.maxLength = info.maxLength;
     this.parameterCount = info.parameterCount;
@@ -686,13 +688,23 @@ export class BertCnn {
 
   /**
    * Has every thread predict made-up batches: of a short text, of a long one, and a full one. What is set up at
-   * first use is then there, and the first call takes no longer than others. Takes its turn as a training step
-   * does.
+   * first use is then there, and the first call takes no longer than others. On CUDA batches of these sizes are
+   * recorded as graphs. Takes its turn as a training step does.
    *
    * @throws {@link BertCnnError} `ERR_OUT_OF_MEMORY` or `ERR_DISPOSED`
    */
   async warmup(): Promise<void> {
     await this.#run(() => this.#native.warmUp());
+  }
+
+  /**
+   * Gives back memory that is kept for later batches: of a CUDA device all that no tensor uses, recorded graphs
+   * included, on the CPU what was freed. Takes its turn as a training step does.
+   *
+   * @throws {@link BertCnnError} `ERR_DISPOSED`
+   */
+  async emptyCache(): Promise<void> {
+    await this.#run(() => this.#native.emptyCache());
   }
 
   /**

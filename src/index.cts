@@ -90,7 +90,7 @@ export type {
 } from "./report/run-record.cjs";
 export type { Classification, ScoreFunction } from "./scores.cjs";
 export { Tensor, type TensorData, type TensorLike, type TensorType } from "./tensor.cjs";
-export type { EngineStats, FeatureCacheStats, StatsOptions } from "./stats.cjs";
+export type { DeviceMemory, EngineStats, FeatureCacheStats, StatsOptions } from "./stats.cjs";
 export type { Threads, WorkerThreads } from "./threads.cjs";
 export {
   Tokenizer,

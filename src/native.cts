@@ -51,6 +51,9 @@ export interface NativeLoadOptions {
   threads: NativeThreads;
   device?: string;
   dtype?: string;
+  tf32?: boolean;
+  /** bytes */
+  memoryLimit?: number;
   maxBatchTokens?: number;
   maxQueueRows?: number;
   /** milliseconds */
@@ -105,6 +108,8 @@ export interface NativeModelInfo {
   labels: string[];
   problemType: string;
   device: string;
+  /** why `"auto"` chose the CPU on a machine where CUDA looks meant */
+  reasonForCpu?: string;
   dtype: string;
   maxLength: number;
   parameterCount: number;
@@ -225,9 +230,16 @@ export interface NativeStats {
   batchRows: number[];
   batchTokens: number[];
   featureCache: NativeFeatureCacheStats;
+  memory: NativeDeviceMemory;
   tokenizerSeconds: number;
   queueSeconds: number;
   computeSeconds: number;
+}
+
+export interface NativeDeviceMemory {
+  allocatedBytes: number;
+  reservedBytes: number;
+  peakBytes: number;
 }
 
 export interface NativeFeatureCacheStats {
@@ -277,6 +289,7 @@ export interface NativeModel {
   stats(): NativeStats;
   /** Every thread predicts made-up batches. */
   warmUp(): Promise<void>;
+  emptyCache(): Promise<void>;
   /** A token for `openShared`. */
   share(): string;
   /**

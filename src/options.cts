@@ -73,7 +73,7 @@ export type Pooling = "max" | "mean" | "max-mean" | "k-max" | "attention";
 export type LayerCombination = "mean" | "concat" | "mix";
 
 /** What a model multiplies in; see {@link BertCnnOptions.dtype}. */
-export type Dtype = "float32" | "bfloat16" | "int8" | "auto";
+export type Dtype = "float32" | "bfloat16" | "float16" | "int8" | "auto";
 
 /** Where a model computes. `"auto"` is the first CUDA device, else the CPU. */
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
@@ -150,9 +150,20 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
    * The precision of the matrix products on the CPU; all else is float32. `"bfloat16"` wants a processor that
    * multiplies it (AVX-512 BF16), and is refused with `ERR_DTYPE_UNAVAILABLE` on others. `"int8"` (weights by channel,
    * activations by token) predicts only. `"auto"` is bfloat16 where the processor has it, else float32; `model.dtype`
-   * tells which. Saving writes the weights in full precision whatever the `dtype`. Default `"float32"`.
+   * tells which. On CUDA `"float16"`, which predicts only, takes int8's place, what lies between the products has their
+   * precision, and `"auto"` is bfloat16. Saving writes the weights in full precision whatever the `dtype`. Default `"float32"`.
    */
   dtype?: Dtype | undefined;
+  /**
+   * Whether float32 products on CUDA devices may round their factors to TF32's 10 bits, which is faster; for all
+   * models of this process, the last one loaded decides. Default false.
+   */
+  tf32?: boolean | undefined;
+  /**
+   * Bytes that all models of this process may take of a CUDA device's memory together; the last model loaded decides.
+   * Default: all of it. No meaning on the CPU.
+   */
+  memoryLimit?: number | undefined;
   /**
    * Tokens of a text, special tokens included, beyond which it is truncated or read in windows. Default: with windows
    * those of the saved model, else the smaller of the tokenizer's `model_max_length` and the model's
@@ -166,7 +177,7 @@ export interface BertCnnOptions extends HubOptions, StatsOptions {
    * always has one.
    */
   threads?: Threads | undefined;
-  /** Tokens that one batch may hold; a longer text is a batch of its own. Default 1024. */
+  /** Tokens that one batch may hold; a longer text is a batch of its own. Default 1024, on CUDA 16,384. */
   maxBatchTokens?: number | undefined;
   /** Rows that may wait; a call that would exceed it is refused with `ERR_QUEUE_FULL`. Default: any number. */
   maxQueueRows?: number | undefined;
@@ -303,7 +314,9 @@ export const loadShape = {
   windowOverlap: naturalNumber,
   freeze: readFreeze,
   device,
-  dtype: oneOf("float32", "bfloat16", "int8", "auto"),
+  dtype: oneOf("float32", "bfloat16", "float16", "int8", "auto"),
+  tf32: boolean,
+  memoryLimit: positiveInteger,
   maxLength: positiveInteger,
   seed: naturalNumber,
   threads,

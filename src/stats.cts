@@ -14,6 +14,16 @@ export interface FeatureCacheStats {
   misses: number;
 }
 
+/** What this process holds of a CUDA device's memory. */
+export interface DeviceMemory {
+  /** Bytes of tensors. */
+  allocatedBytes: number;
+  /** Bytes kept to serve tensors from; {@link BertCnn.emptyCache} gives back what none uses. */
+  reservedBytes: number;
+  /** The most bytes that tensors have had at once. */
+  peakBytes: number;
+}
+
 /**
  * Counters of a model's engine since it was loaded, of all its handles together; `queuedRows`, `handles` and
  * `workers` are of now.
@@ -45,6 +55,8 @@ export interface EngineStats {
   batchTokens: number[];
   /** All 0 without {@link TrainingOptions.featureCache}. */
   featureCache: FeatureCacheStats;
+  /** As of the last batch or step; all 0 on the CPU. */
+  memory: DeviceMemory;
   /** Seconds in which threads turned texts into tokens; 0 with `padding: "include"`, where that is computing. */
   tokenizerSeconds: number;
   /** Seconds that rows waited, from the call to the batch that took them, summed over rows. */
@@ -68,6 +80,7 @@ export function toEngineStats(stats: NativeStats): EngineStats {
     batchRows: [...stats.batchRows],
     batchTokens: [...stats.batchTokens],
     featureCache: { ...stats.featureCache },
+    memory: { ...stats.memory },
   };
 }
 

@@ -65,6 +65,15 @@ class Compute {
 
   /// Of the cache that training steps use, if there is one.
   virtual FeatureCacheStats feature_cache() const { return {}; }
+
+  /// Of the card that it computes on. Like what says how predictions look.
+  virtual DeviceMemory memory() const { return {}; }
+
+  /// Tokens of a batch that computes about as fast as larger ones.
+  virtual int64_t usual_batch_tokens() const { return 1024; }
+
+  /// How often a batch has to be predicted until others of its size are as fast as they get.
+  virtual int64_t warm_runs() const { return 1; }
 };
 
 }  // namespace bertcnn::engine

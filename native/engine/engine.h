@@ -25,8 +25,9 @@
 namespace bertcnn::engine {
 
 struct EngineOptions {
-  int64_t max_batch_tokens = 1024;  // of one batch; a longer row is a batch of its own
-  int64_t max_queue_rows = 0;       // that may wait; 0: any number
+  /// Of one batch; a longer row is a batch of its own. Unset: as the Compute would have it.
+  std::optional<int64_t> max_batch_tokens;
+  int64_t max_queue_rows = 0;  // that may wait; 0: any number
   /// How long a batch that could hold more waits for more, counted from the arrival of its oldest
   /// row. Not where a call is a batch.
   Duration max_queue_delay{};
@@ -199,6 +200,7 @@ class Engine {
   EngineStats stats_;
   int64_t labels_ = 0;  // 0 until the Compute is there
   bool call_is_batch_ = false;
+  int64_t max_batch_tokens_ = 0;
   bool lead_is_busy_ = true;  // at first with loading
   int64_t worker_count_ = 0;
   int64_t busy_workers_ = 0;

@@ -140,7 +140,7 @@ bool Engine::add_row(Batch& batch, TakenRow row) {
     batch.tokenizer_time += options_.clock->now() - start;
   }
   const int64_t length = length_of(*row.tokens);
-  if (!batch.rows.empty() && batch.tokens + length > options_.max_batch_tokens) {
+  if (!batch.rows.empty() && batch.tokens + length > max_batch_tokens_) {
     batch.full = true;
     give_back(row);
     return false;
@@ -178,8 +178,7 @@ void Engine::finish_gathering(Batch& batch) {
 bool Engine::is_worth_waiting(const Batch& batch) {
   if (options_.max_queue_delay == Duration::zero() || batch.rows.empty() || batch.full)
     return false;
-  if (batch.tokens >= options_.max_batch_tokens || closed_ || queue_.barrier_follows())
-    return false;
+  if (batch.tokens >= max_batch_tokens_ || closed_ || queue_.barrier_follows()) return false;
   const int64_t rows = queue_.rows() + std::ssize(batch.rows);
   if (options_.max_queue_rows > 0 && rows >= options_.max_queue_rows) return false;
   TimePoint oldest = queue_.oldest_arrival();
@@ -235,9 +234,11 @@ void Engine::predict_batch(Batch& batch) {
 }
 
 void Engine::finish_batch(Batch& batch, Duration time, const Failure& failure) {
+  const DeviceMemory memory = compute_->memory();
   {
     const std::lock_guard lock(mutex_);
     stats_.compute_time += time;
+    stats_.memory = memory;
     if (!failure) count_batch(std::ssize(batch.rows), batch.tokens);
     for (Batch::Row& row : batch.rows) {
       const bool ends = failure || ++row.call->finished_rows == row.call->rows;
@@ -267,7 +268,7 @@ void Engine::warm(const CancelCheck& cancelled) {
   warm_with({compute_->example(kShort)}, cancelled);
   warm_with({compute_->example(kLong)}, cancelled);
   const TokenRow usual = compute_->example(kUsual);
-  const int64_t rows = std::max<int64_t>(1, options_.max_batch_tokens / length_of(usual));
+  const int64_t rows = std::max<int64_t>(1, max_batch_tokens_ / length_of(usual));
   // A batch of a million tokens would warm nothing that a thousand rows do not.
   warm_with(std::vector<TokenRow>(static_cast<size_t>(std::min<int64_t>(rows, 1024)), usual),
             cancelled);
@@ -288,7 +289,9 @@ void Engine::warm_with(const std::vector<TokenRow>& rows, const CancelCheck& can
         {prediction.logits.data() + offset,
          prediction.probabilities.empty() ? nullptr : prediction.probabilities.data() + offset});
   }
-  compute_->predict(pointers, outputs, cancelled);
+  for (int64_t run = 0; run < compute_->warm_runs(); ++run) {
+    compute_->predict(pointers, outputs, cancelled);
+  }
 }
 
 }  // namespace bertcnn::engine

@@ -112,6 +112,7 @@ void Engine::start_workers() {
     const std::lock_guard lock(mutex_);
     labels_ = compute_->labels();
     call_is_batch_ = compute_->call_is_batch();
+    max_batch_tokens_ = options_.max_batch_tokens.value_or(compute_->usual_batch_tokens());
     worker_count_ = wanted;
   }
   try {
@@ -158,9 +159,11 @@ void Engine::run_barrier(const std::shared_ptr<BarrierCall>& barrier) {
     failure = current_failure();
   }
   const FeatureCacheStats feature_cache = compute_->feature_cache();
+  const DeviceMemory memory = compute_->memory();
   {
     const std::lock_guard lock(mutex_);
     stats_.feature_cache = feature_cache;
+    stats_.memory = memory;
   }
   finish_barrier(barrier, std::move(failure));
 }

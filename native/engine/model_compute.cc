@@ -20,16 +20,19 @@
 
 #include "checkpoint/atomic_directory.h"
 #include "checkpoint/checkpoint.h"
+#include "cuda/host/batch_splitter.h"
 #include "engine/input_rows.h"
 #include "error.h"
 #include "fault_point.h"
 #include "json.h"
 #include "kernels/arithmetic.h"
+#include "kernels/card.h"
 #include "kernels/linear_tuning.h"
 #include "kernels/packed_batch.h"
 #include "kernels/recycling_allocator.h"
 #include "kernels/windows.h"
 #include "model/bert_cnn.h"
+#include "model/card_predictor.h"
 #include "model/device.h"
 #include "model/explain.h"
 #include "model/weights.h"
@@ -76,6 +79,10 @@ struct ModelCompute::State {
   std::exception_ptr training_failure;                    // of the last configure_training
   std::shared_ptr<const model::Calibration> calibration;  // the model's, or null
 
+  // On a card: null on the CPU.
+  std::unique_ptr<model::CardPredictor> card;
+  cuda::BatchSplitter splitter;
+
   std::mutex packing;
   std::atomic<bool> packs_are_stale = false;  // weights have changed since they were packed
 
@@ -94,13 +101,9 @@ template <typename Work>
 auto translating_errors(Work&& work) {
   try {
     return work();
-  } catch (const c10::OutOfMemoryError& error) {
-    fail("ERR_OUT_OF_MEMORY", error.what_without_backtrace());
   } catch (const c10::Error& error) {
-    const std::string message = error.what_without_backtrace();
-    // What the CPU's allocator says has no type of its own.
-    const bool memory = message.find("can't allocate memory") != std::string::npos;
-    fail(memory ? "ERR_OUT_OF_MEMORY" : "ERR_INTERNAL", message);
+    fail(model::says_out_of_memory(error) ? "ERR_OUT_OF_MEMORY" : "ERR_INTERNAL",
+         error.what_without_backtrace());
   }
 }
 
@@ -125,16 +128,26 @@ void check_cancelled(const CancelCheck& cancelled) {
   if (cancelled && cancelled()) fail("ERR_CANCELLED", "The call was cancelled.");
 }
 
-/// How a model predicts on `device`; on CUDA by libtorch's own operations.
-Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
-  if (dtype != "float32" && dtype != "bfloat16" && dtype != "int8" && dtype != "auto") {
-    fail("ERR_INVALID_ARGUMENT",
-         "Expected 'float32', 'bfloat16', 'int8' or 'auto' for dtype but received '", dtype, "'.");
-  }
-  if (!device.is_cpu()) {
-    if (dtype == "float32" || dtype == "auto") return Arithmetic::autograd;
-    fail("ERR_DTYPE_UNAVAILABLE", "dtype '", dtype, "' is not available on ", device.str(),
+Arithmetic choose_card_arithmetic(const std::string& dtype, at::Device device) {
+  if (dtype == "int8") {
+    fail("ERR_DTYPE_UNAVAILABLE", "dtype 'int8' is not available on ", device.str(),
          ", only on the CPU.");
+  }
+  if (dtype == "float32") return Arithmetic::float32;
+  return dtype == "float16" ? Arithmetic::float16 : Arithmetic::bfloat16;
+}
+
+/// How a model predicts on `device`.
+Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
+  if (dtype != "float32" && dtype != "bfloat16" && dtype != "float16" && dtype != "int8" &&
+      dtype != "auto") {
+    fail("ERR_INVALID_ARGUMENT",
+         "Expected 'float32', 'bfloat16', 'float16', 'int8' or 'auto' for dtype but received '",
+         dtype, "'.");
+  }
+  if (!device.is_cpu()) return choose_card_arithmetic(dtype, device);
+  if (dtype == "float16") {
+    fail("ERR_DTYPE_UNAVAILABLE", "dtype 'float16' is not available on the CPU, only on CUDA.");
   }
   const std::string reason = kernels::unsupported_reason(Arithmetic::bfloat16);
   if (dtype == "auto") return reason.empty() ? Arithmetic::bfloat16 : Arithmetic::float32;
@@ -149,10 +162,7 @@ Arithmetic choose_arithmetic(const std::string& dtype, at::Device device) {
 /// Whether training multiplies in bfloat16: as the model predicts, unless `wanted` says so.
 bool trains_in_bfloat16(std::optional<bool> wanted, const model::BertCnn& model) {
   if (!wanted) return model.arithmetic() == Arithmetic::bfloat16;
-  if (*wanted && !model.device().is_cpu()) {
-    fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available on ",
-         model.device().str(), ", only on the CPU.");
-  }
+  if (!model.device().is_cpu()) return *wanted;
   const std::string reason = kernels::unsupported_reason(Arithmetic::bfloat16);
   if (*wanted && !reason.empty()) {
     fail("ERR_DTYPE_UNAVAILABLE", "Training in dtype 'bfloat16' is not available: ", reason,
@@ -161,15 +171,17 @@ bool trains_in_bfloat16(std::optional<bool> wanted, const model::BertCnn& model)
   return *wanted;
 }
 
-void refuse_to_train_int8(const model::BertCnn& model) {
-  if (model.arithmetic() != Arithmetic::int8) return;
-  fail("ERR_INVALID_ARGUMENT",
-       "A model of dtype 'int8' predicts only. Load it with 'float32' or 'bfloat16' to train.");
-}
-
 const char* name_of(Arithmetic arithmetic) {
   if (arithmetic == Arithmetic::int8) return "int8";
+  if (arithmetic == Arithmetic::float16) return "float16";
   return arithmetic == Arithmetic::bfloat16 ? "bfloat16" : "float32";
+}
+
+void refuse_to_train_narrow(const model::BertCnn& model) {
+  const Arithmetic arithmetic = model.arithmetic();
+  if (arithmetic != Arithmetic::int8 && arithmetic != Arithmetic::float16) return;
+  fail("ERR_INVALID_ARGUMENT", "A model of dtype '", name_of(arithmetic),
+       "' predicts only. Load it with 'float32' or 'bfloat16' to train.");
 }
 
 /// What was freed would else stay with the process.
@@ -178,9 +190,11 @@ void return_memory() {
   malloc_trim(0);
 }
 
-/// Packs the weights. Unless training wants them, only the packed matrices stay in memory.
+/// Packs the weights. Unless training wants them, only the packed matrices stay in memory; on a
+/// card the plain ones stay, too.
 void pack_weights(model::BertCnn& model, Arithmetic arithmetic, bool keep_plain) {
   if (arithmetic == Arithmetic::autograd) return;
+  keep_plain |= !model.device().is_cpu();
   model.pack(arithmetic, !keep_plain);
   if (!keep_plain) return_memory();
 }
@@ -335,6 +349,11 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     const uint64_t seed = options.seed.value_or(random_seed());
     auto state = std::make_unique<State>(config, device, seed);
     state->directory = options.directory;
+    if (!device.is_cpu()) {
+      model::allow_tf32(options.tf32);
+      kernels::card().limit_memory(device, options.memory_limit);
+      state->card = std::make_unique<model::CardPredictor>(state->model);
+    }
     state->sources = {options.directory};
     state->tokenizer = tokenizer;
     state->max_length = max_length;
@@ -356,6 +375,7 @@ std::unique_ptr<ModelCompute> ModelCompute::load(const LoadOptions& options,
     info.labels = config.labels;
     info.problem_type = model::name_of(config.problem_type);
     info.device = device.str();
+    if (options.device == "auto" && device.is_cpu()) info.reason_for_cpu = model::reason_for_cpu();
     info.dtype = name_of(arithmetic);
     info.max_length = state->max_length;
     for (const auto& parameter : state->model.parameters()) {
@@ -518,6 +538,7 @@ void ModelCompute::repack() {
   if (!state_->packs_are_stale) return;
   const std::scoped_lock lock(state_->packing);
   if (!state_->packs_are_stale) return;
+  if (state_->card) state_->card->forget_graphs();
   pack_weights(state_->model, state_->model.arithmetic(), true);
   state_->packs_are_stale = false;
 }
@@ -540,22 +561,67 @@ void ModelCompute::predict(std::span<const TokenRow* const> rows,
   translating_errors([&] {
     repack();
     const c10::InferenceMode inference;
-    const auto packed = pack(rows);
-    const at::Tensor logits = state_->model.forward(packed, {false, state_->generator, cancelled});
-    fault_point("results of a batch");
-    const std::vector<float> values = to_vector(logits);
-    const std::vector<float> shares =
-        has_probabilities()
-            ? to_vector(probabilities_of(logits, state_->model.config().problem_type))
-            : std::vector<float>();
-    const int64_t width = labels();
-    for (size_t row = 0; row < rows.size(); ++row) {
-      std::copy_n(values.begin() + row * width, width, outputs[row].logits);
-      if (!shares.empty()) {
-        std::copy_n(shares.begin() + row * width, width, outputs[row].probabilities);
-      }
+    if (!state_->card) {
+      predict_rows(rows, outputs, cancelled);
+      return;
     }
+    std::vector<int64_t> tokens;
+    for (const TokenRow* row : rows) tokens.push_back(std::ssize(row->input_ids));
+    state_->splitter.run(tokens, {.compute =
+                                      [&](int64_t first, int64_t end) {
+                                        predict_rows(rows.subspan(first, end - first),
+                                                     outputs.subspan(first, end - first),
+                                                     cancelled);
+                                      },
+                                  .ran_out = model::ran_out_of_memory,
+                                  .free_memory = [&] { empty_cache(); }});
   });
+}
+
+at::Tensor ModelCompute::forward(const kernels::PackedBatch& batch, const CancelCheck& cancelled) {
+  const kernels::ForwardContext context{false, state_->generator, cancelled};
+  return state_->card ? state_->card->logits(batch, context)
+                      : state_->model.forward(batch, context);
+}
+
+void ModelCompute::predict_rows(std::span<const TokenRow* const> rows,
+                                std::span<const RowOutput> outputs, const CancelCheck& cancelled) {
+  const auto packed = pack(rows);
+  const at::Tensor logits = forward(packed, cancelled);
+  fault_point("results of a batch");
+  const std::vector<float> values = to_vector(logits);
+  const std::vector<float> shares =
+      has_probabilities() ? to_vector(probabilities_of(logits, state_->model.config().problem_type))
+                          : std::vector<float>();
+  const int64_t width = labels();
+  for (size_t row = 0; row < rows.size(); ++row) {
+    std::copy_n(values.begin() + row * width, width, outputs[row].logits);
+    if (!shares.empty()) {
+      std::copy_n(shares.begin() + row * width, width, outputs[row].probabilities);
+    }
+  }
+}
+
+DeviceMemory ModelCompute::memory() const {
+  return state_->card ? kernels::card().memory(state_->model.device()) : DeviceMemory{};
+}
+
+int64_t ModelCompute::usual_batch_tokens() const {
+  constexpr int64_t kCard = 16'384;
+  return state_->card ? kCard : Compute::usual_batch_tokens();
+}
+
+int64_t ModelCompute::warm_runs() const {
+  return state_->card ? cuda::GraphCache<int>::kUsesBefore : 1;
+}
+
+void ModelCompute::empty_cache() {
+  if (!state_->card) {
+    return_memory();
+    return;
+  }
+  state_->card->forget_graphs();
+  kernels::card().empty_cache();
 }
 
 template <typename Forward>
@@ -585,7 +651,7 @@ Prediction ModelCompute::predict_whole(const Input& input, const CancelCheck& ca
 
 Prediction ModelCompute::predict_call(const Input& input, const CancelCheck& cancelled) {
   return predict_whole(input, cancelled, [&](const kernels::PackedBatch& batch) {
-    return state_->model.forward(batch, {false, state_->generator, cancelled});
+    return forward(batch, cancelled);
   });
 }
 
@@ -656,7 +722,7 @@ void ModelCompute::configure_training(const training::TrainingOptions& options) 
   state_->training_failure = nullptr;
   try {
     training::check(options);
-    refuse_to_train_int8(state_->model);
+    refuse_to_train_narrow(state_->model);
     translating_errors([&] {
       training::TrainingOptions resolved = options;
       resolved.bfloat16 = trains_in_bfloat16(options.bfloat16, state_->model);
@@ -801,6 +867,7 @@ StepResult ModelCompute::train_step(const TrainRequest& request, const CancelChe
     // Guessing tokens knows no convolutions, and so no padding either.
     const Batch batch = make_batch(request.input, cancelled, call_is_batch() && has_labels);
     // Stale as soon as the step is taken, and memory that the step may want.
+    if (state_->card) state_->card->forget_graphs();
     state_->model.drop_trained_packs();
     state_->packs_are_stale = true;
     training::TrainerStep step = trainer.step(batch.packed, targets, cancelled);
@@ -844,7 +911,7 @@ void ModelCompute::save_training_state(const std::string& file) {
 TrainingPosition ModelCompute::load_training_state(const std::string& file) {
   return translating_errors([&]() -> TrainingPosition {
     model::BertCnn& model = state_->model;
-    refuse_to_train_int8(model);
+    refuse_to_train_narrow(model);
     const training::TrainingState stored(file, model, surroundings_of(model, state_->info));
     trains_in_bfloat16(stored.options().bfloat16, model);
     const kernels::ParameterList weights = stored.read_weights(model);

@@ -16,6 +16,9 @@
 #include "model/head_config.h"
 #include "training/options.h"
 
+namespace at {
+class Tensor;
+}
 namespace bertcnn::kernels {
 struct PackedBatch;
 }
@@ -55,6 +58,8 @@ struct LoadOptions {
   std::optional<int64_t> threads;  // of one operation on the lead; unset: one a core
   std::string device = "auto";     // auto | cpu | cuda | cuda:N
   std::string dtype = "float32";
+  bool tf32 = false;         // whether float32 products on a card may round to TF32
+  int64_t memory_limit = 0;  // bytes that this process takes of a card at most; 0: all
 };
 
 /// What loading found, name by name.
@@ -72,6 +77,7 @@ struct ModelInfo {
   std::vector<std::string> labels;
   std::string problem_type;
   std::string device;
+  std::string reason_for_cpu;  // why `auto` chose it where CUDA looks meant; else empty
   std::string dtype;
   int64_t max_length = 0;
   int64_t parameter_count = 0;
@@ -137,6 +143,11 @@ class ModelCompute final : public Compute {
   Prediction predict_call(const Input& input, const CancelCheck& cancelled) override;
   StepResult train_step(const TrainRequest& request, const CancelCheck& cancelled) override;
   FeatureCacheStats feature_cache() const override;
+  DeviceMemory memory() const override;
+  int64_t usual_batch_tokens() const override;
+  int64_t warm_runs() const override;
+  /// Gives a card what no tensor uses, graphs included; on the CPU what was kept for later.
+  void empty_cache();
 
   /// Predicts a whole call as one batch, as steps see it: with the feature cache where training has
   /// one, which is used and filled.
@@ -198,6 +209,9 @@ class ModelCompute final : public Compute {
   Batch make_batch(const Input& input, const CancelCheck& cancelled, bool padded);
   explicit ModelCompute(std::unique_ptr<State> state);
 
+  void predict_rows(std::span<const TokenRow* const> rows, std::span<const RowOutput> outputs,
+                    const CancelCheck& cancelled);
+  at::Tensor forward(const kernels::PackedBatch& batch, const CancelCheck& cancelled);
   /// With offsets, unless these are not wanted. ERR_INVALID_INPUT.
   text::Encoding tokenize(const std::string& text, bool offsets) const;
   /// Brings the encoder's plain weights back but for the lowest `layers`, from the packed ones or

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cuda/host/memory.h"
 #include "engine/clock.h"
 
 namespace bertcnn::engine {
@@ -30,6 +31,9 @@ struct FeatureCacheStats {
   int64_t misses = 0;
 };
 
+/// What a card's memory holds, of the whole process; zeros on the CPU.
+using DeviceMemory = cuda::Memory;
+
 /// Counters since the start, of all clients, but for `queued_rows` to `workers`, which are of now.
 struct EngineStats {
   int64_t queued_rows = 0;
@@ -46,6 +50,7 @@ struct EngineStats {
   Histogram batch_rows;
   Histogram batch_tokens;
   FeatureCacheStats feature_cache;  // as of the last step or other barrier
+  DeviceMemory memory;              // as of the last batch, step or other barrier
 
   // Threads that work at the same time add up, so these may outrun the clock on the wall.
   Duration tokenizer_time{};  // turning rows into tokens; 0 where a call is a batch

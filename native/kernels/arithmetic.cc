@@ -38,6 +38,7 @@ std::string bfloat16_reason() {
 }  // namespace
 
 std::string unsupported_reason(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::float16) return "only a CUDA device has it";
   if (arithmetic != Arithmetic::bfloat16) return "";
   static const std::string reason = bfloat16_reason();
   return reason;

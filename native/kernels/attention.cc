@@ -13,6 +13,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/card.h"
 #include "kernels/cpu/attention_rows.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/dropout.h"
@@ -120,7 +121,9 @@ Operand SelfAttention::forward(const HiddenStates& hidden, const PackedBatch& ba
   if (context.arithmetic == Arithmetic::autograd) return {train(hidden.values, batch, context)};
   const Product qkv = packed_.multiply(hidden.operand);
   const int64_t hidden_size = hidden.values.size(1);
-  if (attends_rows(hidden_size / heads_)) {
+  const bool has_mask = batch.key_mask.defined();
+  if (on_card(qkv.values) && !has_mask) return attend_on_card(qkv, batch, heads_);
+  if (qkv.values.is_cpu() && attends_rows(hidden_size / heads_)) {
     return attend_rows(qkv, batch, heads_, context.arithmetic);
   }
   const std::vector<at::Tensor> parts = dense(qkv).split(hidden_size, 1);

@@ -211,7 +211,7 @@ void ConvolutionBank::pack(Arithmetic arithmetic) {
   if (packed_.is(arithmetic) && versions == packed_versions_) return;
   const at::Tensor weight = stacked_weight().detach();
   // The biases come behind the sums.
-  const PlainWeight plain = {weight, at::zeros({weight.size(0)})};
+  const PlainWeight plain = {weight, at::zeros({weight.size(0)}, weight.options())};
   packed_ = PackedWeight::pack({&plain, 1}, arithmetic);
   packed_biases_ = stacked_bias().detach();
   packed_versions_ = std::move(versions);

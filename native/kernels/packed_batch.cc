@@ -3,8 +3,39 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <initializer_list>
 
 namespace bertcnn::kernels {
+namespace {
+
+/// Memory of the host from which `device` copies while both go on. libtorch keeps it until the
+/// copy is done, and for the next batch then.
+at::Tensor staging(at::IntArrayRef sizes, at::ScalarType type, at::Device device) {
+  return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
+}
+
+at::Tensor copy_offsets(const std::vector<int64_t>& offsets, at::Device device) {
+  const at::Tensor host = staging({static_cast<int64_t>(offsets.size())}, at::kInt, device);
+  std::copy(offsets.begin(), offsets.end(), host.mutable_data_ptr<int32_t>());
+  return host.to(device, /*non_blocking=*/device.is_cuda());
+}
+
+/// `[rows, length]`, all in one copy.
+at::Tensor copy_rows(std::initializer_list<std::span<const int64_t>> rows, at::Device device) {
+  const auto length = static_cast<int64_t>(rows.begin()->size());
+  const at::Tensor host = staging({static_cast<int64_t>(rows.size()), length}, at::kLong, device);
+  auto* to = host.mutable_data_ptr<int64_t>();
+  for (const std::span<const int64_t> row : rows) to = std::copy(row.begin(), row.end(), to);
+  return host.to(device, /*non_blocking=*/device.is_cuda());
+}
+
+/// Once a batch, as every layer reads them; the CPU's kernels read the host's.
+at::Tensor offsets_beside(const PackedBatch& batch) {
+  if (batch.input_ids.is_cpu()) return {};
+  return copy_offsets(batch.offsets, batch.input_ids.device());
+}
+
+}  // namespace
 
 PackedBatch PackedBatch::slice(int64_t first, int64_t end) const {
   const int64_t begin = offsets[first];
@@ -16,11 +47,23 @@ PackedBatch PackedBatch::slice(int64_t first, int64_t end) const {
                     .position_ids = part(position_ids),
                     .key_mask = part(key_mask)};
   for (int64_t b = first; b < end; ++b) batch.offsets.push_back(offsets[b + 1] - begin);
+  batch.device_offsets = offsets_beside(batch);
   if (windows) {
     const auto kept = windows->kept.begin();
     batch.windows = std::make_shared<const TextWindows>(TextWindows{{kept + first, kept + end}});
   }
   return batch;
+}
+
+int64_t PackedBatch::longest() const {
+  if (longest_length > 0) return longest_length;
+  int64_t most = 0;
+  for (int64_t b = 0; b < sequences(); ++b) most = std::max(most, length(b));
+  return most;
+}
+
+at::Tensor PackedBatch::offsets_on(at::Device device) const {
+  return device_offsets.defined() ? device_offsets : copy_offsets(offsets, device);
 }
 
 PackedBatch PackedBatch::joined(int64_t first, int64_t end) const {
@@ -88,14 +131,22 @@ void PackedBatchBuilder::end_sequence(TextWindows::Kept kept) {
 
 PackedBatch PackedBatchBuilder::build(c10::Device device) const {
   PackedBatch batch;
-  batch.input_ids = to_tensor(input_ids_, device);
-  batch.token_type_ids = to_tensor(token_type_ids_, device);
-  batch.position_ids = to_tensor(position_ids_, device);
+  if (device.is_cpu()) {
+    batch.input_ids = to_tensor(input_ids_, device);
+    batch.token_type_ids = to_tensor(token_type_ids_, device);
+    batch.position_ids = to_tensor(position_ids_, device);
+  } else {
+    const at::Tensor ids = copy_rows({input_ids_, token_type_ids_, position_ids_}, device);
+    batch.input_ids = ids.select(0, 0);
+    batch.token_type_ids = ids.select(0, 1);
+    batch.position_ids = ids.select(0, 2);
+  }
   // Where every token is a key, as in a batch of one length, no mask is needed.
   if (std::find(key_mask_.begin(), key_mask_.end(), 0) != key_mask_.end()) {
     batch.key_mask = to_tensor(key_mask_, device);
   }
   batch.offsets = offsets_;
+  batch.device_offsets = offsets_beside(batch);
   if (has_windows_) batch.windows = std::make_shared<const TextWindows>(windows_);
   return batch;
 }

@@ -38,11 +38,17 @@ struct PackedBatch {
   at::Tensor position_ids;    // [T] int64
   at::Tensor key_mask;        // [T] bool; undefined: every token is a key
   std::vector<int64_t> offsets = {0};
+  at::Tensor device_offsets;                   // [B + 1] int32 beside the tokens, on a card only
+  int64_t longest_length = 0;                  // of any sequence, or more; 0: not known
   std::shared_ptr<const TextWindows> windows;  // null: each sequence is a text
 
   int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back(); }
   int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
+  /// Tokens of the longest sequence, or more where `longest_length` says so.
+  int64_t longest() const;
+  /// `offsets` on `device`, as a card's kernels read them.
+  at::Tensor offsets_on(at::Device device) const;
   /// How many rows of logits there will be.
   int64_t texts() const { return windows ? windows->texts() : sequences(); }
   /// A view of sequence b as a batch of its own.

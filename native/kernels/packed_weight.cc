@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "error.h"
+#include "kernels/card.h"
 #include "kernels/cpu/row_kernels.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/few_rows.h"
@@ -78,6 +79,7 @@ void resize_memory(const at::Tensor& weight, size_t bytes) {
 
 PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
                                 LayerNorm* before) {
+  if (on_card(weights[0].weight)) return pack_on_card(weights, arithmetic);
   const at::Tensor weight = stack(weights, &PlainWeight::weight);
   PackedWeight result;
   result.arithmetic_ = arithmetic;
@@ -110,6 +112,22 @@ PackedWeight PackedWeight::pack(std::span<const PlainWeight> weights, Arithmetic
   } else {
     result.packed_ = typed.is_same(weight) ? weight.clone() : typed;
     if (arithmetic == Arithmetic::bfloat16) result.bias_ = result.bias_.to(at::kBFloat16);
+  }
+  return result;
+}
+
+PackedWeight PackedWeight::pack_on_card(std::span<const PlainWeight> weights,
+                                        Arithmetic arithmetic) {
+  const at::ScalarType type = card_type(arithmetic);
+  PackedWeight result;
+  result.arithmetic_ = arithmetic;
+  // What is copied anyway is so as a whole; a single float32 weight stays the plain one.
+  result.packed_ = stack(weights, &PlainWeight::weight).to(type);
+  result.float_bias_ = stack(weights, &PlainWeight::bias).clone();
+  result.bias_ = result.float_bias_.to(type);
+  for (const PlainWeight& plain : weights) {
+    result.versions_.push_back(plain.weight._version());
+    result.versions_.push_back(plain.bias._version());
   }
   return result;
 }
@@ -148,12 +166,15 @@ Product PackedWeight::multiply_integers(const Operand& x) const {
 }
 
 Product PackedWeight::multiply(const Operand& x) const {
+  // libtorch adds the bias where cublasLt stores the product.
+  if (float_bias_.defined()) return {at::linear(x.values, packed_, bias_)};
   if (arithmetic_ == Arithmetic::int8) return multiply_integers(x);
   if (takes_few_rows(x)) return {few_rows_linear(x.values, packed_, bias_)};
   return {multiply_dense(x.values, "none", "")};
 }
 
 Operand PackedWeight::multiply(const Operand& x, Activation activation) const {
+  if (float_bias_.defined()) return multiply_on_card(x.values, packed_, float_bias_, activation);
   if (takes_few_rows(x)) return {few_rows_linear(x.values, packed_, bias_, activation)};
   if (const Fused fused = fused_form(activation); fused.name != nullptr &&
                                                   library_ == LinearLibrary::onednn &&

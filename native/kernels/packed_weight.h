@@ -29,8 +29,9 @@ class PackedWeight {
   /// Nothing is packed.
   PackedWeight() = default;
 
-  /// `arithmetic` is not `autograd`; `weights` are float32 on the CPU. `before` is the layer norm
-  /// that what is multiplied comes from, if one; in int8 it is told to centre its operands.
+  /// `arithmetic` is not `autograd`; `weights` are float32, on the CPU or a card. `before` is the
+  /// layer norm that what is multiplied comes from, if one; in int8 it is told to centre its
+  /// operands.
   static PackedWeight pack(std::span<const PlainWeight> weights, Arithmetic arithmetic,
                            LayerNorm* before = nullptr);
   /// Packs, unless that was done and the weights have not changed since. Released weights have not.
@@ -51,6 +52,7 @@ class PackedWeight {
   bool restore(std::span<const PlainWeight> weights) const;
 
  private:
+  static PackedWeight pack_on_card(std::span<const PlainWeight> weights, Arithmetic arithmetic);
   bool is_current(std::span<const PlainWeight> weights) const;
   at::Tensor unpack() const;
   at::Tensor multiply_dense(const at::Tensor& x, const char* fused, const char* algorithm) const;
@@ -62,6 +64,7 @@ class PackedWeight {
   bool has_few_rows_ = false;  // few rows go by `few_rows_linear`
   at::Tensor packed_;
   at::Tensor bias_;                 // [out]
+  at::Tensor float_bias_;           // [out], on a card: float32, behind which an activation comes
   at::Tensor channel_scales_;       // [out], int8
   at::Tensor channel_zeros_;        // [out], int8: all zero
   at::Tensor column_sums_;          // [out], int8: scale times the sum of the integers

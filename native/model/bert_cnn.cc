@@ -51,6 +51,15 @@ void draw(const at::Tensor& weight, Draw&& draw_into) {
   weight.copy_(host);
 }
 
+/// A card leaves hidden states in the precision of its products; training wants float32.
+void widen(HiddenStates& hidden, std::vector<at::Tensor>* states) {
+  if (!hidden.values.defined() || hidden.values.scalar_type() == at::kFloat) return;
+  hidden.values = hidden.values.to(at::kFloat);
+  hidden.operand = {hidden.values};
+  if (states == nullptr) return;
+  for (at::Tensor& state : *states) state = state.to(at::kFloat);
+}
+
 }  // namespace
 
 TextCnn::TextCnn(const BertCnnConfig& config, const at::TensorOptions& options)
@@ -191,6 +200,7 @@ HiddenStates BertCnn::run_encoder(const PackedBatch& batch, const ForwardContext
   {
     const at::NoGradGuard no_grad;
     hidden = bert_.forward({}, batch, of_frozen, {0, frozen_blocks_}, states);
+    widen(hidden, states);
   }
   return bert_.forward(std::move(hidden), batch, of_trained, {frozen_blocks_, bert_.blocks()},
                        states);

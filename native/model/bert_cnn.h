@@ -106,7 +106,7 @@ class BertCnn {
   /// trained, with a graph.
   at::Tensor last_hidden_state(const kernels::PackedBatch& batch,
                                const kernels::ForwardContext& context) const {
-    return run_encoder(batch, context, nullptr).values;
+    return run_encoder(batch, context, nullptr).values.to(at::kFloat);
   }
   /// `[V, H]`
   const at::Tensor& word_embeddings() const;

@@ -10,10 +10,18 @@
 namespace bertcnn::model {
 
 /// The device called `name`: `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where a card is, else the
-/// CPU). The first call of a process loads libtorch_cuda where it is installed.
-/// ERR_INVALID_ARGUMENT: no such name; ERR_DEVICE_UNAVAILABLE: libtorch_cuda, driver or card is
+/// CPU). The first call of a process loads libbertcnn_cuda, and libtorch_cuda with it, where it was
+/// built. ERR_INVALID_ARGUMENT: no such name; ERR_DEVICE_UNAVAILABLE: library, driver or card is
 /// missing, and which.
 c10::Device find_device(const std::string& name);
+
+/// Why `auto` is the CPU on a machine that looks as if CUDA were meant: libbertcnn_cuda was built,
+/// or an NVIDIA driver runs. Else an empty string. Behind `find_device`.
+std::string reason_for_cpu();
+
+/// Whether float32 products on cards may round to TF32's 10 bits; for the whole process, as
+/// libtorch has it.
+void allow_tf32(bool allowed);
 
 /// A new random number generator on `device`.
 at::Generator make_generator(c10::Device device, uint64_t seed);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import os from "node:os";
 import path from "node:path";
 
+import { findNvcc } from "./cuda.mjs";
 import { fingerprint } from "./fingerprint.mjs";
 import { output, run } from "./process.mjs";
 import { requireFromHere, root, say, SetupError } from "./project.mjs";
@@ -13,6 +14,7 @@ const BUILD = path.join(root, "build", "cmake");
 const LOG = path.join(root, "build", "cmake.log");
 export const LIB = path.join(root, "lib");
 const ADDON = path.join(LIB, "bertcnn.node");
+const CUDA_LIBRARY = path.join(LIB, "libbertcnn_cuda.so");
 const INFO = path.join(LIB, "build-info.json");
 
 /** For ccache: what one checkout has compiled serves the next, wherever it lies. */
@@ -20,7 +22,7 @@ const CACHED = { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: "true" };
 
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
-/** @returns {{ fingerprint: string, libtorch: Libtorch } | null} what the addon in lib/ was built with */
+/** @returns {{ fingerprint: string, libtorch: Libtorch, cuda?: boolean } | null} what the addon in lib/ was built with */
 export function readBuildInfo() {
   if (!existsSync(ADDON)) return null;
   try {
@@ -31,26 +33,34 @@ export function readBuildInfo() {
   }
 }
 
-/** @param {Libtorch} libtorch */
-export function addonIsCurrent(libtorch) {
-  return readBuildInfo()?.fingerprint === addonFingerprint(libtorch);
+/**
+ * @param {Libtorch} libtorch
+ * @param {{ cuda?: boolean }} [options] whether libbertcnn_cuda is wanted beside it
+ */
+export function addonIsCurrent(libtorch, { cuda = false } = {}) {
+  if (cuda && !existsSync(CUDA_LIBRARY)) return false;
+  return readBuildInfo()?.fingerprint === addonFingerprint(libtorch, cuda);
 }
 
 /**
  * @param {Libtorch} libtorch
- * @param {{ verbose?: boolean }} [options]
+ * @param {{ cuda?: boolean, verbose?: boolean }} [options] `cuda`: libbertcnn_cuda as well
  */
-export async function buildAddon(libtorch, { verbose = false } = {}) {
+export async function buildAddon(libtorch, { cuda = false, verbose = false } = {}) {
   requireBuildTools();
+  const definitions = { BERTCNN_BUILD_TESTS: "OFF", ...cudaDefinitions(libtorch, cuda) };
   say(`building the addon with libtorch ${libtorch.version} (takes minutes the first time)`);
-  const before = addonFingerprint(libtorch);
+  const before = addonFingerprint(libtorch, cuda);
   // Without its record an addon that the next lines leave half made is not taken for a good one.
   rmSync(INFO, { force: true });
-  await configure(libtorch, { BERTCNN_BUILD_TESTS: "OFF" }, verbose);
+  // One of former times would be loaded instead of none.
+  rmSync(CUDA_LIBRARY, { force: true });
+  await configure(libtorch, definitions, verbose);
   await compile("bertcnn", verbose);
+  if (cuda) await compile("bertcnn_cuda", verbose);
   tryToLoad();
   mkdirSync(LIB, { recursive: true });
-  const info = { arch: process.arch, libtorch, fingerprint: before };
+  const info = { arch: process.arch, libtorch, cuda, fingerprint: before };
   writeFileSync(`${INFO}.part`, `${JSON.stringify(info, null, 2)}\n`);
   renameSync(`${INFO}.part`, INFO);
 }
@@ -100,7 +110,14 @@ export async function buildOtherAddon(libtorch, name, definitions, { verbose = f
   const all = { BERTCNN_BUILD_TESTS: "OFF", BERTCNN_ADDON_DIR: lib, ...definitions };
   await configure(libtorch, all, verbose, folder);
   await compile("bertcnn", verbose, folder);
+  if (all.BERTCNN_CUDA === "ON") await compile("bertcnn_cuda", verbose, folder);
   return path.join(lib, "bertcnn.node");
+}
+
+/** CMake's definitions for libbertcnn_cuda, or for going without it. */
+export function cudaDefinitions(libtorch, cuda = true) {
+  if (!cuda) return { BERTCNN_CUDA: "OFF" };
+  return { BERTCNN_CUDA: "ON", BERTCNN_NVCC: findNvcc(libtorch).nvcc };
 }
 
 async function configure(libtorch, definitions, verbose, folder = BUILD) {
@@ -176,10 +193,11 @@ function tryToLoad() {
   }
 }
 
-function addonFingerprint(libtorch) {
+function addonFingerprint(libtorch, cuda) {
   const { CXX, CXXFLAGS, LDFLAGS } = process.env;
   const facts = {
     libtorch: [libtorch.directory, libtorch.version],
+    cuda,
     compiler: findCompiler(),
     environment: { CXX, CXXFLAGS, LDFLAGS },
     arch: process.arch,

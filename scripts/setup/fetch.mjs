@@ -38,6 +38,8 @@ const NVIDIA_PARTS = [
   "nvidia_*.dist-info/*icense*",
   "nvidia_*.dist-info/*ICENSE*",
 ];
+/** What compiles libbertcnn_cuda: nvcc with its tools, and CUDA's headers. */
+const TOOLKIT_PARTS = ["nvidia/*/bin/*", "nvidia/*/nvvm/*", "nvidia/*/include/*"];
 /** All that libtorch_cpu.so of a CUDA build loads, even where no CUDA is used. */
 const NVIDIA_PARTS_FOR_CPU = [
   "nvidia/*/lib/libcudart.so.*",
@@ -66,7 +68,11 @@ export async function fetchLibtorch({ entry, version, variant }) {
       );
       await download(requirements, [], wheels);
       const nvidia = wheelsIn(wheels).filter((wheel) => !torch.includes(wheel));
-      await unpack(nvidia, folder, variant === "cuda" ? NVIDIA_PARTS : NVIDIA_PARTS_FOR_CPU);
+      await unpack(
+        nvidia,
+        folder,
+        variant === "cuda" ? [...NVIDIA_PARTS, ...TOOLKIT_PARTS] : NVIDIA_PARTS_FOR_CPU,
+      );
     }
     const sources = await describeWheels(wheelsIn(wheels));
     rmSync(wheels, { recursive: true });
@@ -135,7 +141,8 @@ async function unpack(wheels, folder, parts) {
 
 /**
  * The NVIDIA packages that a CUDA build names in its metadata; none for a CPU build. For use on the CPU alone
- * the toolkit's extras are cut down to the two that libtorch_cpu.so loads.
+ * the toolkit's extras are cut down to the two that libtorch_cpu.so loads; for CUDA the compiler of the same
+ * toolkit comes on top.
  */
 function nvidiaRequirements(folder, variant) {
   const info = readdirSync(folder).find((name) => /^torch-.*\.dist-info$/.test(name));
@@ -148,7 +155,11 @@ function nvidiaRequirements(folder, variant) {
 export function selectNvidia(metadata, variant) {
   const all = [...metadata.matchAll(/^Requires-Dist: ((?:cuda-toolkit|nvidia-)[^;\r\n]*)/gm)];
   const requirements = all.map((match) => match[1].trim());
-  if (variant === "cuda") return requirements;
+  if (variant === "cuda") {
+    return requirements.map((requirement) =>
+      requirement.replace(/^cuda-toolkit\[([^\]]*)\]/, "cuda-toolkit[$1,nvcc,cccl]"),
+    );
+  }
   return requirements
     .filter((requirement) => /^(cuda-toolkit|nvidia-cuda-(runtime|cupti))/.test(requirement))
     .map((requirement) =>

@@ -51,6 +51,22 @@ export async function findLibtorch(wish, current, env = process.env) {
   );
 }
 
+/**
+ * The same without fetching one.
+ *
+ * @param {Wish} wish
+ * @returns {Promise<Libtorch>}
+ */
+export async function findLocalLibtorch(wish, env = process.env) {
+  if (env.BERTCNN_LIBTORCH) return fromEnvironment(wish, userPath(env.BERTCNN_LIBTORCH, env));
+  const found = fromCache(wish, env) ?? fromPython(wish);
+  if (found) return found;
+  throw new SetupError(
+    `there is no libtorch ${SUPPORTED}${wish.variant === "cuda" ? " with CUDA" : ""} here: neither in ` +
+      `${cacheDirectory(env)} nor in a Python installation. Install PyTorch, or name one in BERTCNN_LIBTORCH.`,
+  );
+}
+
 /** @returns {Libtorch} */
 function fromEnvironment(wish, folder) {
   const name = `BERTCNN_LIBTORCH=${folder}`;

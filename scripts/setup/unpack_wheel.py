@@ -1,6 +1,7 @@
 """Unpacks the parts of a wheel that match any of some patterns: unpack_wheel.py WHEEL FOLDER PATTERN...
 
 Patterns are those of fnmatch, where `*` also spans slashes. The built-in zipfile checks every part's CRC.
+Programs stay programs.
 """
 
 import fnmatch
@@ -22,6 +23,8 @@ def main(wheel, folder, patterns):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with archive.open(part) as source, open(target, "wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+            if part.external_attr >> 16 & 0o111:
+                os.chmod(target, 0o755)
 
 
 main(sys.argv[1], sys.argv[2], sys.argv[3:])

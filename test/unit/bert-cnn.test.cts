@@ -686,6 +686,7 @@ describe("dispose", () => {
       () => model.stats(),
       () => model.share(),
       () => model.warmup(),
+      () => model.emptyCache(),
     ]) {
       await expectError(work, "ERR_DISPOSED", "was disposed");
     }
@@ -757,6 +758,13 @@ it("warming up is the addon's", async () => {
   const warming = model.warmup();
   native.last("warmUp").result.resolve(undefined);
   await expect(warming).resolves.toBeUndefined();
+});
+
+it("giving back memory is the addon's", async () => {
+  const model = await load();
+  const emptying = model.emptyCache();
+  native.last("emptyCache").result.resolve(undefined);
+  await expect(emptying).resolves.toBeUndefined();
 });
 
 it("stats are a copy of the addon's counters", async () => {

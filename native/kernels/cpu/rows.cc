@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/outer.h>
 
+#include "kernels/card.h"
 #include "kernels/onednn.h"
 
 #if !defined(_OPENMP) && !defined(__clang_analyzer__)
@@ -40,6 +41,7 @@ NewOperand new_operand(int64_t rows, int64_t size, Arithmetic arithmetic) {
       made.rows.levels = onednn::largest_uint8();
       break;
     case Arithmetic::float32:
+    case Arithmetic::float16:
     case Arithmetic::autograd:
       made.operand.values = at::empty({rows, size});
       break;
@@ -120,6 +122,7 @@ cpu::RowActivation row_activation(Activation activation) {
 
 HiddenStates layer_norm_rows(const Product& product, const at::Tensor& residual,
                              const LayerNormWeights& norm, Arithmetic arithmetic) {
+  if (on_card(residual)) return layer_norm_on_card(product, residual, norm);
   const int64_t rows = residual.size(0);
   NewHiddenStates made = new_hidden_states(rows, norm, arithmetic);
   const cpu::ProductRows product_rows = view(product);
@@ -132,6 +135,7 @@ HiddenStates layer_norm_rows(const Product& product, const at::Tensor& residual,
 
 HiddenStates embed_rows(const EmbeddingTables& tables, const PackedBatch& batch,
                         const LayerNormWeights& norm, Arithmetic arithmetic) {
+  if (on_card(tables.words)) return embed_on_card(tables, batch, norm, arithmetic);
   NewHiddenStates made = new_hidden_states(batch.tokens(), norm, arithmetic);
   const cpu::EmbeddingRows embeddings = {
       .words = tables.words.const_data_ptr<float>(),
@@ -159,6 +163,7 @@ Operand activate_rows(const Product& product, Activation activation, Arithmetic 
 }
 
 Operand operand_of(const at::Tensor& x, Arithmetic arithmetic) {
+  if (on_card(x)) return {x.to(card_type(arithmetic))};
   if (arithmetic != Arithmetic::int8) {
     return {arithmetic == Arithmetic::bfloat16 ? x.to(at::kBFloat16) : x};
   }
@@ -179,6 +184,7 @@ at::Tensor dense(const Product& product) {
 
 at::Tensor window_max_rows(const Product& product, const PackedBatch& batch,
                            const std::vector<int64_t>& kernel_sizes, const at::Tensor& biases) {
+  if (on_card(product.values)) return window_max_on_card(product, batch, kernel_sizes, biases);
   const auto sizes = static_cast<int64_t>(kernel_sizes.size());
   const int64_t filters = biases.numel() / sizes;
   at::Tensor features = at::empty({batch.sequences(), biases.numel()});

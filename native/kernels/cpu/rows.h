@@ -1,4 +1,4 @@
-// The row kernels on tensors, by libtorch's threads.
+// The row kernels on tensors, by libtorch's threads; on a card as card.h has them.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -95,6 +95,9 @@ class Script {
   bool call_is_batch = false;
   bool probabilities = true;
   int64_t most_workers = 1000;
+  int64_t usual_batch_tokens = 1024;
+  int64_t warm_runs = 1;
+  DeviceMemory memory;
   std::function<void(int64_t threads)> on_use_threads;
   std::function<void(const std::vector<std::string>& texts, const CancelCheck&)> on_predict;
   std::function<void()> on_prepare;
@@ -128,6 +131,9 @@ class FakeCompute final : public Compute {
   bool has_probabilities() const override { return script_->probabilities; }
   bool call_is_batch() const override { return script_->call_is_batch; }
   int64_t most_workers() const override { return script_->most_workers; }
+  int64_t usual_batch_tokens() const override { return script_->usual_batch_tokens; }
+  int64_t warm_runs() const override { return script_->warm_runs; }
+  DeviceMemory memory() const override { return script_->memory; }
   void use_threads(int64_t threads) override {
     if (script_->on_use_threads) script_->on_use_threads(threads);
   }

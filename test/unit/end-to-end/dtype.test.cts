@@ -158,6 +158,14 @@ describe("dtype", () => {
     expect((await model.trainStep(batch)).step).toBe(1);
   });
 
+  it("float16 is a CUDA device's", async () => {
+    await expectError(
+      load("tiny-frozen", { dtype: "float16", device: "cpu" }),
+      "ERR_DTYPE_UNAVAILABLE",
+      "only on CUDA",
+    );
+  });
+
   it("int8 is not trained", async () => {
     const model = await load("tiny-frozen", { dtype: "int8" });
     model.configureTraining();

@@ -236,6 +236,8 @@ function nvidiaWheel(): void {
     "nvidia/cu13/lib/libcublas.so.13": "cublas",
     "nvidia/cu13/lib/libcublas_static.a": "static",
     "nvidia/cu13/include/cublas.h": "header",
+    "nvidia/cu13/bin/nvcc": "compiler",
+    "nvidia/cu13/nvvm/bin/cicc": "compiler",
   });
 }
 
@@ -248,15 +250,21 @@ test("a CUDA build that serves the CPU brings the two CUDA libraries that it loa
   expect(cached()).toEqual([...UNPACKED, ...nvidia].sort());
 });
 
-test("the CUDA variant brings every library of CUDA", () => {
+test("the CUDA variant brings every library of CUDA and its compiler", () => {
   torchWheel(CUDA_METADATA);
   nvidiaWheel();
   expect(fetch("cuda").stderr).toBe("");
-  expect(calls()).toEqual(["torch==2.13.0", "cuda-toolkit[cublas,cudart,cupti]==13.0.3"]);
+  expect(calls()).toEqual([
+    "torch==2.13.0",
+    "cuda-toolkit[cublas,cudart,cupti,nvcc,cccl]==13.0.3",
+  ]);
   const cuda = [
+    "entry/nvidia/cu13/bin/nvcc",
+    "entry/nvidia/cu13/include/cublas.h",
     "entry/nvidia/cu13/lib/libcublas.so.13",
     "entry/nvidia/cu13/lib/libcudart.so.13",
     "entry/nvidia/cu13/lib/libcupti.so.13",
+    "entry/nvidia/cu13/nvvm/bin/cicc",
     "entry/torch/lib/libc10_cuda.so",
     "entry/torch/lib/libtorch_cuda.so",
   ];

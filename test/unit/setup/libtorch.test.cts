@@ -219,7 +219,7 @@ describe("the releases to check against", () => {
   });
 });
 
-test("of CUDA's packages the CPU needs two, CUDA all but Python's", () => {
+test("of CUDA's packages the CPU needs two, CUDA all but Python's, and its compiler", () => {
   const metadata = [
     "Requires-Dist: sympy>=1.13.3",
     'Requires-Dist: cuda-toolkit[cublas,cudart,cupti]==13.0.3; platform_system == "Linux"',
@@ -234,7 +234,7 @@ test("of CUDA's packages the CPU needs two, CUDA all but Python's", () => {
   };
   expect(select(metadata, "cpu")).toEqual(["cuda-toolkit[cudart,cupti]==13.0.3"]);
   expect(select(metadata, "cuda")).toEqual([
-    "cuda-toolkit[cublas,cudart,cupti]==13.0.3",
+    "cuda-toolkit[cublas,cudart,cupti,nvcc,cccl]==13.0.3",
     "nvidia-cudnn-cu13==9.24.0.43",
   ]);
   expect(select("Requires-Dist: sympy>=1.13.3", "cuda")).toEqual([]);

@@ -54,6 +54,7 @@ const stats: NativeStats = {
   batchRows: [0, 1, 1],
   batchTokens: [0, 0, 0, 0, 2],
   featureCache: { rows: 0, memoryBytes: 0, fileBytes: 0, hits: 0, misses: 0 },
+  memory: { allocatedBytes: 0, reservedBytes: 0, peakBytes: 0 },
   tokenizerSeconds: 0.25,
   queueSeconds: 1.5,
   computeSeconds: 0.5,
@@ -151,6 +152,7 @@ export class FakeNative implements NativeModule {
       saveStateDict: (...args) => this.#record<undefined>("saveStateDict", args),
       dispose: () => this.#record<undefined>("dispose", []),
       warmUp: () => this.#record<undefined>("warmUp", []),
+      emptyCache: () => this.#record<undefined>("emptyCache", []),
       share: () => "bertcnn-42",
       cancel: (id, timedOut) => {
         (timedOut ? this.timedOut : this.cancelled).push(id);
