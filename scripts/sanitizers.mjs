@@ -5,8 +5,8 @@
  *   addon that is built so
  * - threads: ThreadSanitizer over the C++ tests that need no libtorch, whose threads are all ours
  *
- * `--quick` leaves out what is compiled with libtorch; `--jest` leaves out the C++ tests. `--planted` plants bugs in a copy of the sources, and succeeds
- * where each is found. What is suppressed is in test/sanitizers/, with its reason.
+ * `--quick` leaves out what is compiled with libtorch, `--jest` the C++ tests. `--planted` plants bugs in a copy of the
+ * sources, and succeeds where each is found. What is suppressed is in test/sanitizers/, with its reason.
  */
 import { spawnSync } from "node:child_process";
 import {
