@@ -254,10 +254,7 @@ test("the CUDA variant brings every library of CUDA and its compiler", () => {
   torchWheel(CUDA_METADATA);
   nvidiaWheel();
   expect(fetch("cuda").stderr).toBe("");
-  expect(calls()).toEqual([
-    "torch==2.13.0",
-    "cuda-toolkit[cublas,cudart,cupti,nvcc,cccl]==13.0.3",
-  ]);
+  expect(calls()).toEqual(["torch==2.13.0", "cuda-toolkit[cublas,cudart,cupti,nvcc,cccl]==13.0.3"]);
   const cuda = [
     "entry/nvidia/cu13/bin/nvcc",
     "entry/nvidia/cu13/include/cublas.h",
