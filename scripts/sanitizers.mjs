@@ -33,7 +33,7 @@ import { output as readOutput, run } from "./setup/process.mjs";
 import { requireFromHere, root, say, SetupError } from "./setup/project.mjs";
 import { planted } from "../test/sanitizers/planted.mjs";
 
-const WITHOUT_LIBTORCH = ["json", "text", "checkpoint", "engine"];
+const WITHOUT_LIBTORCH = ["json", "text", "checkpoint", "engine", "cuda_host"];
 const ALL = [...WITHOUT_LIBTORCH, "model"];
 // Fast enough to test with, and lines in the traces. libtorch was built with NDEBUG: its headers must be, too.
 const FLAGS = "-O1 -g1 -DNDEBUG -fno-sanitize-recover=all -fno-sanitize=vptr";

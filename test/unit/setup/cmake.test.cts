@@ -56,6 +56,7 @@ test.each(["a,b", "a$b", "a b"])(
       "text/x",
       "checkpoint/x",
       "engine/x",
+      "cuda/host/x",
       "model/x",
       "model/x_config",
     ];
