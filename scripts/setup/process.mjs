@@ -39,6 +39,7 @@ export function run(command, args, { what, cwd, env = process.env, log, verbose 
     const file = log ? openLog(log) : null;
     // A session of its own: what it starts can be found, by a signal and by those who wait for our locks.
     const stdio = ["ignore", "pipe", "pipe"];
+    listen(); // before: a signal between the command's start and this would leave it behind
     const child = spawn(command, args, { cwd, env, stdio, detached: true });
     let failure = null;
     const giveUp = (error) => {
@@ -48,6 +49,7 @@ export function run(command, args, { what, cwd, env = process.env, log, verbose 
     file?.on("error", (error) => giveUp(Object.assign(error, { path: log })));
     try {
       if (child.pid) attend(child.pid);
+      else stopListening();
     } catch (error) {
       giveUp(error);
     }
@@ -97,22 +99,27 @@ const running = new Set();
 /** The signal that is to end this process when they have ended. */
 let fatal = null;
 
+function listen() {
+  if (running.size > 0) return;
+  for (const signal of SIGNALS) process.on(signal, passOn);
+  process.on("exit", endAll);
+}
+
+function stopListening() {
+  if (running.size > 0) return;
+  for (const signal of SIGNALS) process.off(signal, passOn);
+  process.off("exit", endAll);
+}
+
 function attend(pid) {
-  if (running.size === 0) {
-    for (const signal of SIGNALS) process.on(signal, passOn);
-    process.on("exit", endAll);
-  }
   running.add(pid);
   sessionBegins(pid);
 }
 
 function leave(pid) {
   running.delete(pid);
-  if (running.size === 0) {
-    for (const signal of SIGNALS) process.off(signal, passOn);
-    process.off("exit", endAll);
-    if (fatal) process.kill(process.pid, fatal);
-  }
+  stopListening();
+  if (running.size === 0 && fatal) process.kill(process.pid, fatal);
   sessionEnds(pid);
 }
 

@@ -13,6 +13,7 @@ struct BatchShape {
   int64_t sequences;
   int64_t longest;  // tokens of the longest sequence
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the operator's own 0 for a pointer
   friend auto operator<=>(const BatchShape&, const BatchShape&) = default;
 };
 

@@ -45,7 +45,7 @@ class GraphCache {
 
  private:
   struct Entry {
-    BatchShape shape;
+    BatchShape shape{};
     int uses = 0;
     std::unique_ptr<Graph> graph;
   };
