@@ -12,7 +12,7 @@ import { equal, inTemporaryFolder, must, shows } from "./checks/steps.mjs";
 import { root } from "./setup/project.mjs";
 import { setUp } from "./setup.mjs";
 
-const SESSION = fileURLToPath(new URL("checks/session.mjs", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("checks/use-model.mjs", import.meta.url));
 const DIST = path.join(root, "dist");
 // As npm packages that hold nothing but the runtime itself.
 const PLATFORM = `linux-${process.arch}`;
@@ -38,7 +38,7 @@ const OTHERS = [
 ];
 
 await setUp();
-const here = await inTemporaryFolder((folder) => session(process.execPath, [], folder));
+const here = await inTemporaryFolder((folder) => use(process.execPath, [], folder));
 const logits = JSON.stringify(here.logits);
 equal(logitsOf(runProgram(programs.CommonJS(path.join(DIST, "index.cjs")))), logits, "logits");
 for (const runtime of [...NODES, ...OTHERS]) {
@@ -57,8 +57,8 @@ for (const runtime of [...NODES, ...OTHERS]) {
     await shows(
       `${runtime.name} ${version} predicts, trains, saves, cancels and ends the same`,
       () => {
-        const found = session(program, runtime.args ?? [], folder);
-        equal(JSON.stringify(found), JSON.stringify(here), "the session");
+        const found = use(program, runtime.args ?? [], folder);
+        equal(JSON.stringify(found), JSON.stringify(here), "what it prints");
       },
     );
   });
@@ -75,9 +75,9 @@ function install(folder, runtime) {
   return path.join(folder, "node_modules", ...name.split("/"), ...runtime.program);
 }
 
-/** What the session printed; fails where it did not end as it should. */
-function session(program, args, folder) {
-  const all = [...args, SESSION, path.join(DIST, "index.js"), MODEL, folder];
+/** What the program printed; fails where it did not end as it should. */
+function use(program, args, folder) {
+  const all = [...args, PROGRAM, path.join(DIST, "index.js"), MODEL, folder];
   const { status, signal, stdout, stderr } = spawnSync(program, all, {
     encoding: "utf8",
     timeout: 120_000,

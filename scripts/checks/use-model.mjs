@@ -1,5 +1,5 @@
 /**
- * What one does with a model, under whatever runtime this is: session.mjs PACKAGE MODEL FOLDER. Predicts, trains, saves
+ * What one does with a model, under whatever runtime this is: use-model.mjs PACKAGE MODEL FOLDER. Predicts, trains, saves
  * and loads, cancels, predicts in a worker that is terminated; prints one line of JSON, and ends by process.exit(3)
  * while predictions are under way.
  */
