@@ -47,8 +47,8 @@ export const mutants = [
   {
     native: "engine",
     file: "native/engine/engine_batches.cc",
-    good: "batch.tokens + length > options_.max_batch_tokens",
-    bad: "batch.tokens > options_.max_batch_tokens",
+    good: "batch.tokens + length > max_batch_tokens_",
+    bad: "batch.tokens > max_batch_tokens_",
   },
   {
     native: "engine",
