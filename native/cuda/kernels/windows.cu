@@ -19,7 +19,7 @@ __global__ void windows_kernel(WindowTask task) {
   __syncthreads();
   if (slice != 0 || !exists) return;
   float total = largest[0][threadIdx.x];
-  for (int i = 1; i < kSlices; ++i) total = fmaxf(total, largest[i][threadIdx.x]);
+  for (int i = 1; i < kSlices; ++i) total = larger(total, largest[i][threadIdx.x]);
   store_feature(task, sequence, feature, total);
 }
 

@@ -29,6 +29,11 @@ struct WindowTask {
   BERTCNN_BOTH int64_t features() const { return kernel_sizes * filters; }
 };
 
+/// NaN wins, as on the CPU; fmaxf would drop it.
+BERTCNN_BOTH float larger(float a, float b) {
+  return a >= b || a != a ? a : b;
+}
+
 /// The largest sum of the windows `slice`, `slice` + `slices` ... of one feature of one sequence;
 /// minus infinity where there are none. `slice` 0 has at least one.
 template <typename T>
@@ -50,7 +55,7 @@ BERTCNN_BOTH float largest_window(const WindowTask& task, int64_t sequence, int6
       sum += static_cast<float>(*value);
       value += task.stride + task.filters;
     }
-    largest = fmaxf(largest, sum);
+    largest = larger(largest, sum);
   }
   return largest;
 }
@@ -58,7 +63,8 @@ BERTCNN_BOTH float largest_window(const WindowTask& task, int64_t sequence, int6
 /// Of the largest of all slices.
 BERTCNN_BOTH void store_feature(const WindowTask& task, int64_t sequence, int64_t feature,
                                 float largest) {
-  task.output[sequence * task.features() + feature] = fmaxf(largest + task.bias[feature], 0.0F);
+  const float x = largest + task.bias[feature];
+  task.output[sequence * task.features() + feature] = x < 0.0F ? 0.0F : x;
 }
 
 }  // namespace bertcnn::cuda

@@ -206,7 +206,7 @@ class FakeCard final : public Operations {
   void store(const WindowTask& task, int64_t sequence, int64_t feature, T /*zero*/) const {
     float largest = -std::numeric_limits<float>::infinity();
     for (int slice = 0; slice < team_; ++slice) {
-      largest = std::max(largest, largest_window<T>(task, sequence, feature, slice, team_));
+      largest = larger(largest, largest_window<T>(task, sequence, feature, slice, team_));
     }
     store_feature(task, sequence, feature, largest);
   }

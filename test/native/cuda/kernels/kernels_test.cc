@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 #include "cuda/kernels/fake_card.h"
@@ -123,6 +124,21 @@ TEST_P(CardKernels, FindTheLargestWindowOfEachSequence) {
       const at::Tensor own = product.narrow(0, offsets[b], offsets[b + 1] - offsets[b]);
       EXPECT_LT(max_difference(features[b], largest_by_hand(own.to(at::kFloat), bank)), 1e-5)
           << "sequence " << b << ", slices " << slices;
+    }
+  }
+}
+
+TEST_P(CardKernels, TellOfANumberThatIsNone) {
+  const Bank bank = {{2}, random({4})};
+  const at::Tensor product = cast(random({12, 2 * 4}));
+  product[3][1] = NAN;  // of the second filter's first place
+  const Sequences sequences = {at::tensor({0, 8, 12}, at::kInt), 8};
+  for (const int slices : {1, 8}) {
+    const at::Tensor features = FakeCard(slices).largest_windows(product, sequences, bank);
+    for (int64_t b = 0; b < 2; ++b) {
+      for (int64_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(std::isnan(features[b][i].item<float>()), b == 0 && i == 1) << b << " " << i;
+      }
     }
   }
 }
